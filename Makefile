@@ -1,0 +1,37 @@
+# The way in: `make demo` and `make test` set everything up themselves on a Debian 12 with git, make and python3.
+.DEFAULT_GOAL := build
+.PHONY: setup build release samples demo test bench format lint clean
+PYTHON := .venv/bin/python
+
+setup: ## Debian packages and .venv; quick when nothing is missing
+	@sh scripts/setup.sh
+
+build: setup ## the dev preset; .venv/bin/python can import mainstem afterwards
+	@sh scripts/build.sh dev
+
+release: setup ## what users run
+	@sh scripts/build.sh release
+
+samples: setup ## real photos, papers, speech and clips into build/samples
+	@$(PYTHON) scripts/samples.py
+
+demo: release samples ## the quality demo: Parquet and a page under build/demo
+	@PYTHONPATH=build/release/python $(PYTHON) examples/quality_demo.py
+
+test: setup ## everything: C++ (dev, address, thread), Python, lint, types
+	@$(PYTHON) scripts/run_tests.py
+
+bench: release samples ## the table of benches; BENCH="--works images --rounds 5" narrows it
+	@PYTHONPATH=build/release/python $(PYTHON) bench/run.py $(BENCH)
+
+format: setup ## rewrite the Python sources in ruff's format
+	@.venv/bin/ruff format python tests examples bench scripts
+	@.venv/bin/ruff check --fix python tests examples bench scripts
+
+lint: setup ## style, types and walls
+	@.venv/bin/ruff check python tests examples bench scripts
+	@.venv/bin/mypy
+	@$(PYTHON) scripts/check_walls.py
+
+clean: ## build results; .venv stays
+	rm -rf build

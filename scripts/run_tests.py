@@ -1,0 +1,134 @@
+"""Runs every test there is and closes with one line, `N passed, M failed`, that sums them.
+
+Steps: C++ tests of the dev preset, Python tests, C++ tests under the address and undefined-behaviour sanitizers, those
+of the rooms with threads under the thread sanitizer, ruff, mypy. A step that cannot be built counts as one failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORTS = ROOT / "build" / "reports"
+BIN = ROOT / ".venv" / "bin"
+THREADED_ROOMS = ("platform", "services", "connectors", "operators", "runtime")
+STEPS = ("dev", "python", "asan", "tsan", "lint")
+
+
+@dataclass
+class Count:
+    """Tests of one step, or of all."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __iadd__(self, other: Count) -> Count:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        return self
+
+    def __str__(self) -> str:
+        text = f"{self.passed} passed, {self.failed} failed"
+        return f"{text}, {self.skipped} skipped" if self.skipped else text
+
+
+def run(*command: str | Path, **options: object) -> int:
+    print("+", " ".join(str(word) for word in command), flush=True)
+    return subprocess.run([str(word) for word in command], cwd=ROOT, check=False, **options).returncode  # type: ignore[call-overload,no-any-return]
+
+
+def read_junit(path: Path) -> Count:
+    """Counts the cases of a JUnit file; ctest and pytest both write one."""
+    count = Count()
+    if not path.exists():
+        return Count(failed=1)
+    for case in ElementTree.parse(path).iter("testcase"):
+        if case.find("failure") is not None or case.find("error") is not None:
+            count.failed += 1
+        elif case.find("skipped") is not None or case.get("status") in ("notrun", "disabled"):
+            count.skipped += 1
+        else:
+            count.passed += 1
+    return count
+
+
+def test_programs(preset: str, rooms: tuple[str, ...]) -> list[str]:
+    """Names the test programs of a configured preset, of the given rooms or of all."""
+    listing = subprocess.run(
+        ["ninja", "-C", f"build/{preset}", "-t", "targets", "all"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    names = [line.split(":")[0] for line in listing.splitlines()]
+    prefixes = tuple(f"mainstem_{room}" for room in rooms) or ("mainstem_",)
+    return sorted({name for name in names if name.endswith("_test") and "/" not in name and name.startswith(prefixes)})
+
+
+def cpp(preset: str, rooms: tuple[str, ...] = ()) -> Count:
+    """Builds and runs the C++ tests of a preset; dev also lays out the Python package."""
+    if preset == "dev":
+        built = run("sh", "scripts/build.sh", "dev")
+    else:
+        built = 0 if (ROOT / "build" / preset / "build.ninja").exists() else run("cmake", "--preset", preset)
+        built = built or run("cmake", "--build", f"build/{preset}", "--target", *test_programs(preset, rooms))
+    if built != 0:
+        print(f"{preset}: the build failed")
+        return Count(failed=1)
+    report = REPORTS / f"{preset}.xml"
+    report.unlink(missing_ok=True)
+    narrowed = ["-R", f"^({'|'.join(rooms)})(/[a-z_]+)*: "] if rooms else []
+    run("ctest", "--test-dir", f"build/{preset}", "--output-on-failure", "--progress", "-j", "2",
+        "--output-junit", report, *narrowed)  # fmt: skip
+    return read_junit(report)
+
+
+def python() -> Count:
+    report = REPORTS / "python.xml"
+    report.unlink(missing_ok=True)
+    run(BIN / "python", "-m", "pytest", "-q", "tests", f"--junitxml={report}")
+    return read_junit(report)
+
+
+def lint() -> Count:
+    count = Count()
+    for command in (["ruff", "check", "python", "tests", "examples", "bench", "scripts"], ["mypy"]):
+        if run(BIN / command[0], *command[1:]) == 0:
+            count.passed += 1
+        else:
+            count.failed += 1
+    return count
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=STEPS, action="append", help="a step; may be repeated (default: all)")
+    steps = parser.parse_args().only or STEPS
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    actions = {
+        "dev": lambda: cpp("dev"),
+        "python": python,
+        "asan": lambda: cpp("asan"),
+        "tsan": lambda: cpp("tsan", THREADED_ROOMS),
+        "lint": lint,
+    }
+    total = Count()
+    lines = []
+    for step in steps:
+        started = time.monotonic()
+        count = actions[step]()
+        total += count
+        lines.append(f"{step:>8}: {count} ({time.monotonic() - started:.0f} s)")
+        print(lines[-1], flush=True)
+    print("\n" + "\n".join(lines))
+    print(total)
+    return 1 if total.failed or not total.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

