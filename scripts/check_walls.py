@@ -25,12 +25,13 @@ ROOMS: dict[str, str] = {
     "checkpoint": "base platform data state",
     "runtime": "base platform data functions state operators services connectors plan checkpoint",
     "worker": "base platform data plan runtime",
-    "simulation": "base platform data media functions state operators services connectors plan checkpoint runtime worker",
+    "simulation": "base platform data media functions state operators services connectors plan checkpoint runtime "
+    "worker",
     "bindings": "base data functions plan runtime",
 }
 
-THREAD_HEADERS = set(
-    "thread mutex shared_mutex atomic condition_variable future semaphore latch barrier stop_token pthread.h".split()
+THREAD_HEADERS = (
+    "thread mutex shared_mutex atomic condition_variable future semaphore latch barrier stop_token pthread.h"
 )
 # Folders (or files) where threads, mutexes and atomics live; the value says why when it is not a room made for them.
 THREADED: dict[str, str] = {
@@ -75,7 +76,7 @@ def _check_file(source: Path, path: Path) -> Iterator[str]:
             target = name.split("/")[1]
             if target != room and target not in ROOMS[room].split():
                 yield f"{place}: {room} may not include {target} ({name})"
-        elif name in THREAD_HEADERS and not threads_allowed:
+        elif name in THREAD_HEADERS.split() and not threads_allowed:
             yield f"{place}: {room} may not use <{name}>: threads, mutexes and atomics live in {', '.join(THREADED)}"
         elif kind == '"' and (path.parent / name).exists():
             yield f'{place}: include "{name}" by its full name, "mainstem/…"'
