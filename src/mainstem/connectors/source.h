@@ -1,0 +1,68 @@
+// Source: where rows come from, cut into splits that can be read, and read again, on their own.
+#pragma once
+
+#include <arrow/type_fwd.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mainstem/base/error.h"
+
+namespace mainstem {
+
+/// A part of a source that one reader reads. It names its content so exactly that it can be read again
+/// after a crash: `content` is the connector's own text (JSON).
+struct Split {
+  int64_t ordinal = 0;  ///< position in the order of the source
+  std::string content;
+};
+
+/// Lists splits one at a time, so that a job that stops early never lists the rest. One thread at a time.
+class SplitEnumerator {
+ public:
+  virtual ~SplitEnumerator() = default;
+  /// Returns the next split, or nothing at the end.
+  virtual Result<std::optional<Split>> Next() = 0;
+};
+
+/// Reads one split. One thread at a time. May block on local files; remote reads run ahead, bounded.
+class SplitReader {
+ public:
+  virtual ~SplitReader() = default;
+  /// Returns the next batch with the source's schema, or null at the end.
+  virtual Result<std::shared_ptr<arrow::RecordBatch>> Next() = 0;
+};
+
+/// What the planner pushes into a source.
+struct ScanRequest {
+  std::vector<std::string> columns;      ///< wanted columns in order; empty with `all_columns`
+  bool all_columns = true;
+  std::optional<int64_t> limit;          ///< no more rows are needed in all; a hint
+  /// A conjunction of simple comparisons, for pruning only: the filter still runs behind the source.
+  struct Bound {
+    std::string column;
+    std::string comparison;              ///< equal, less, less_equal, greater, greater_equal
+    std::shared_ptr<arrow::Scalar> value;
+  };
+  std::vector<Bound> bounds;
+  int64_t batch_rows = 0;                ///< at most so many rows a batch; 0 = the connector's choice
+};
+
+/// A bound source. Immutable after creation; its enumerators and readers are independent objects.
+class Source {
+ public:
+  virtual ~Source() = default;
+  /// Full schema, multimodal types in field metadata as LogicalType has them.
+  virtual std::shared_ptr<arrow::Schema> schema() const = 0;
+  /// For explain: "parquet data/*.parquet (12 files)".
+  virtual std::string Describe() const = 0;
+  /// Rows where the source knows them without reading (progress).
+  virtual std::optional<int64_t> RowCount() const { return {}; }
+  virtual Result<std::unique_ptr<SplitEnumerator>> Enumerate(const ScanRequest& request) const = 0;
+  virtual Result<std::unique_ptr<SplitReader>> Open(const Split& split, const ScanRequest& request) const = 0;
+};
+
+}  // namespace mainstem
