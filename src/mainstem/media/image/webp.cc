@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 
+#include "mainstem/media/image/convert.h"
 #include "mainstem/media/image/exif.h"
 
 namespace mainstem {
@@ -62,7 +63,7 @@ Result<Image> DecodeFirstFrame(std::span<const uint8_t> bytes, const ImageHeader
   }
   ARROW_ASSIGN_OR_RAISE(Image image, Image::Allocate(header.height, header.width, ImageMode::kRGBA));
   std::memcpy(image.mutable_data(), canvas, image.size_bytes());
-  return image;
+  return ConvertMode(image, header.mode);
 }
 
 }  // namespace
@@ -72,7 +73,7 @@ Result<ImageHeader> ReadWebpHeader(std::span<const uint8_t> bytes) {
   const VP8StatusCode code = WebPGetFeatures(bytes.data(), bytes.size(), &features);
   if (code != VP8_STATUS_OK) return Broken(code);
   if (features.width <= 0 || features.height <= 0) return Broken(VP8_STATUS_BITSTREAM_ERROR);
-  const bool alpha = features.has_alpha || features.has_animation;
+  const bool alpha = features.has_alpha;
   return ImageHeader{.format = ImageFormat::kWebp,
                      .width = features.width,
                      .height = features.height,
