@@ -92,6 +92,8 @@ Result<Bytes> Encode(const Waveform& waveform, Encoding encoding) {
     done += block;
   }
   if (const int error = sf_close(file); error != 0) return Failed(waveform, sf_error_number(error));
+  // Without a frame libsndfile starts no FLAC stream.
+  if (sink.bytes.empty()) return Failed(waveform, "the format does not hold sound without frames");
   return Bytes::Own(std::move(sink.bytes));
 }
 

@@ -11,7 +11,7 @@ namespace mainstem::audio {
 enum class Encoding { kWav, kFlac, kOgg, kAiff };
 
 /// Encodes samples; those beyond full scale are clipped. A RowError where a sample is not finite, or where the format
-/// cannot hold the number of channels or the rate (FLAC: 8 channels).
+/// cannot hold the number of channels (FLAC: 8), the rate, or no frames at all (FLAC).
 Result<Bytes> Encode(const Waveform& waveform, Encoding encoding);
 
 }  // namespace mainstem::audio

@@ -42,7 +42,7 @@ sf_count_t StreamSeek(sf_count_t offset, int whence, void* user) {
   const sf_count_t base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? stream.position : size;
   sf_count_t target = 0;
   // Headers make these numbers: the sum may overflow, and the target may lie anywhere.
-  if (__builtin_add_overflow(base, offset, &target) || target < 0 || target > size) return -1;
+  if (__builtin_add_overflow(base, offset, &target) || target < 0) return -1;
   return stream.position = target;
 }
 
