@@ -47,7 +47,7 @@ def summarise(bench: Any) -> dict[str, Any]:
     }  # fmt: skip
     if ours and best:
         summary["ratio"] = peers[best]["seconds"] / ours
-        summary["met"] = summary["ratio"] >= work.ratio
+        summary["met"] = summary["ratio"] >= bench.parameters.get("must_reach", work.ratio)
     if ours and work.bound:
         limit = bound_seconds(work.bound[0], engines, bench.parameters)
         if limit:

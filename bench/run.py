@@ -33,14 +33,14 @@ def python_of(engine: str) -> tuple[Path, dict[str, str]]:
     """The interpreter and environment of an engine."""
     quiet = {"DAFT_PROGRESS_BAR": "0", "RAY_USAGE_STATS_ENABLED": "0", "DO_NOT_TRACK": "1"}
     variables = {**os.environ, **quiet, "PYTHONPATH": str(HERE)}
-    if engine == works.OURS:
+    if engine in (works.OURS, "model_alone"):
         variables["PYTHONPATH"] = f"{HERE}:{ROOT / 'build' / 'release' / 'python'}"
         return environment.OUR_PYTHON, variables
     return environment.PEER_PYTHON, variables
 
 
 def label(work: works.Work, variant: dict[str, Any]) -> str:
-    inside = ", ".join(f"{key}={value}" for key, value in variant.items())
+    inside = ", ".join(f"{key}={value}" for key, value in variant.items() if key != "must_reach")
     return f"{work.name}[{inside}]" if inside else work.name
 
 
@@ -101,7 +101,12 @@ class Bench:
 
     def _check(self, engine: str, out: Path) -> tuple[str, str]:
         """Runs the check where the peers' libraries are, outside the measured process."""
-        request = {"work": self.work.name, "out": str(out), "inputs": str(self.inputs), "parameters": self.parameters}
+        request = {
+            "work": self.work.name,
+            "out": str(out),
+            "inputs": str(self.inputs),
+            "parameters": {**self.parameters, "root": str(ROOT)},
+        }
         python, variables = python_of("peer")
         done = subprocess.run(
             [str(python), str(HERE / "check.py")],

@@ -36,10 +36,10 @@ def name_of(index: int) -> str:
 
 def prepare(folder: Path, parameters: dict[str, Any]) -> None:
     with ProcessPoolExecutor(CORES) as pool:
-        list(pool.map(_make, [(folder, index) for index in range(parameters["images"])], chunksize=50))
+        list(pool.map(make_photo, [(folder, index) for index in range(parameters["images"])], chunksize=50))
 
 
-def _make(task: tuple[Path, int]) -> None:
+def make_photo(task: tuple[Path, int]) -> None:
     import numpy
     from PIL import Image
 
@@ -131,13 +131,16 @@ def daft_pillow(case: Case, draft: bool) -> Any:
     return job, {"codecs": "Pillow in a row function", "draft": draft, "use_process": False}
 
 
-def start_ray() -> Any:
+def start_ray(warm: bool = True) -> Any:
+    """Starts Ray; warm: its worker processes too, which a long session would have."""
     import logging
 
     import ray
 
     ray.init(num_cpus=CORES, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
+    if warm:
+        ray.data.range(1000, override_num_blocks=4 * CORES).map_batches(lambda batch: batch).materialize()
     return ray
 
 
