@@ -61,7 +61,7 @@ def run_mainstem(case: Case) -> Any:
     def job() -> None:
         (
             ms.read_files(f"{case.inputs}/images/*")
-            .with_column("image", col("file").image.decode(on_error="dead_letter"))
+            .with_column("image", col("file").image.decode(mode="RGB", on_error="dead_letter"))
             .with_column("small", col("image").image.resize(images.SIZE, images.SIZE, method="bilinear"))
             .with_column("tensor", col("small").image.to_tensor(images.SIZE, images.SIZE))
             .select("file", logits=ms.ai.onnx(col("tensor"), model=str(case.inputs / "resnet18.onnx")))

@@ -89,8 +89,7 @@ def run_mainstem(case: Case) -> Any:
     def job() -> None:
         (
             ms.read_files(f"{case.inputs}/*")
-            .with_column("image", col("file").image.decode(on_error="null"))
-            .filter(col("image").is_not_null())
+            .with_column("image", col("file").image.decode(mode="RGB", on_error="dead_letter"))
             .select("file", jpeg=col("image").image.resize(SIZE, SIZE, method="bilinear").image.encode("JPEG"))
             .write_parquet(str(case.out))
         )

@@ -18,16 +18,18 @@ def run_mainstem(case: Case) -> Any:
     from mainstem import col
 
     paths = urls(case)
+    ms.config.set("fetch.allow_private_addresses", True)
+    ms.config.set("fetch.max_in_flight", CONNECTIONS)
 
     def job() -> None:
         (
-            ms.read_files(paths, allow_private=True)
-            .with_column("image", col("file").image.decode(on_error="dead_letter"))
+            ms.read_files(paths)
+            .with_column("image", col("file").image.decode(mode="RGB", on_error="dead_letter"))
             .select("file", jpeg=col("image").image.resize(224, 224, method="bilinear").image.encode("JPEG"))
             .write_parquet(str(case.out))
         )
 
-    return job, {"read-ahead": "default"}
+    return job, {"fetch.max_in_flight": CONNECTIONS}
 
 
 def run_daft(case: Case, pillow: bool = True) -> Any:

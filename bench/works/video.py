@@ -54,12 +54,10 @@ def run_mainstem(case: Case) -> Any:
     from mainstem import col
 
     def job() -> None:
-        call = col("file").video.explode_frames(
-            frame_selector="sample", sample_interval_ms=1000 * EVERY // FPS, image_height=SIZE, image_width=SIZE
-        )
+        call = col("file").video.explode_frames(every_nth=EVERY, image_height=SIZE, image_width=SIZE)
         ms.read_files(f"{case.inputs}/*.mp4").join_lateral(call).write_parquet(str(case.out))
 
-    return job, {"sample_interval_ms": 1000 * EVERY // FPS}
+    return job, {"every_nth": EVERY}
 
 
 def run_daft(case: Case) -> Any:
@@ -111,16 +109,14 @@ def check(case: Case) -> str:
         order = table["number"].to_pylist()
     else:
         names = [row["uri"] for row in table["file"].to_pylist()]
-        details = next(name for name in table.column_names if "metadata" in name)
-        order = [row["frame_index"] for row in table[details].to_pylist()]
-    column = "frame" if "frame" in table.column_names else "image"
+        order = [row["frame_index"] for row in table["metadata"].to_pylist()]
     rows = sorted((number, row) for row, (name, number) in enumerate(zip(names, order, strict=True))
                   if os.path.basename(name) == "000.mp4")  # fmt: skip
     reference = list(frames(str(case.inputs / "000.mp4")))
     assert len(rows) == len(reference)
     worst = 99.0
     for (_, row), (_, pixels) in list(zip(rows, reference, strict=True))[::10]:
-        value = table[column][row].as_py()
+        value = table["frame"][row].as_py()
         data = value["data"] if isinstance(value, dict) else value
         found = numpy.frombuffer(data, "uint8") if isinstance(data, bytes) else numpy.asarray(data, "uint8")
         worst = min(worst, images.similarity(found.reshape(SIZE, SIZE, 3), pixels))
