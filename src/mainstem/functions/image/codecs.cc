@@ -21,7 +21,7 @@ FunctionDefinition Decode() {
   OptionSpec minimum{.name = "minimum_height",
                      .type = OptionType::kInt,
                      .doc = "Set by the planner where a resize follows: a JPEG may be scaled down while it is decoded "
-                            "(by M/8) as long as this many rows and minimum_width columns are left.",
+                            "(to 1/8, 1/4 or 1/2) as long as this many rows and minimum_width columns are left.",
                      .minimum = 1};
   OptionSpec minimum_width = minimum;
   minimum_width.name = "minimum_width";

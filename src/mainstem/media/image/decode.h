@@ -17,8 +17,8 @@ struct DecodeOptions {
   int64_t pixel_limit = kDefaultPixelLimit;
   /// Turns the picture upright as its EXIF orientation says.
   bool apply_orientation = false;
-  /// Where both are positive a JPEG may be scaled while it is decoded, by the smallest M/8 that leaves at least this
-  /// many pixels; they refer to the picture as stored, or turned upright where that is asked for.
+  /// Where both are positive a JPEG may be scaled while it is decoded, by the smallest of 1/8, 1/4 and 1/2 that leaves
+  /// at least this many pixels; they refer to the picture as stored, or turned upright where that is asked for.
   int32_t minimum_height = 0;
   int32_t minimum_width = 0;
 };

@@ -60,13 +60,13 @@ TEST(DecodeTest, OrientationTurnsThePictureOnlyOnRequest) {
 }
 
 TEST(DecodeTest, AJpegIsScaledToTheSmallestSizeThatIsLargeEnough) {
-  // 160 × 120: eighths of 20 × 15.
+  // 160 × 120: an eighth is 20 × 15.
   const auto size = [](int32_t height, int32_t width) {
     const Image image = Decoded("smooth.jpg", {.minimum_height = height, .minimum_width = width});
     return std::pair(image.height, image.width);
   };
   EXPECT_EQ(size(60, 80), std::pair(60, 80));
-  EXPECT_EQ(size(61, 80), std::pair(75, 100));
+  EXPECT_EQ(size(61, 80), std::pair(120, 160));
   EXPECT_EQ(size(1, 1), std::pair(15, 20));
   EXPECT_EQ(size(15, 21), std::pair(30, 40));
   EXPECT_EQ(size(120, 160), std::pair(120, 160));

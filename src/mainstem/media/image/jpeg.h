@@ -13,7 +13,7 @@ namespace mainstem {
 /// Scans that a progressive JPEG may have; more are an attack on time (each scan visits every block).
 inline constexpr int kMaxJpegScans = 500;
 
-/// Lets the decoder scale: the smallest M/8 (M = 1 … 8) that leaves at least these sides; no scaling where one is 0.
+/// Lets the decoder scale: the smallest of 1/8, 1/4 and 1/2 that leaves at least these sides; none where one is 0.
 struct ScaledDecode {
   int32_t minimum_height = 0;
   int32_t minimum_width = 0;
