@@ -55,6 +55,7 @@ def test_a_planted_violation_is_found(tmp_path: Path, file: str, line: str, comp
         ("connectors/fetch/window.cc", "#include <atomic>"),
         ("plan/binder.cc", '#include "mainstem/functions/registry.h"'),
         ("media/image/jpeg.cc", '#include "mainstem/media/image/resize.h"'),
+        ("media/document/reader_test.cc", "#include <thread>"),
         ("data/value.cc", '// #include "mainstem/platform/clock.h"'),
     ],
 )
