@@ -80,8 +80,9 @@ TEST_F(AudioFunctions, DecodeReadsEveryKindOfSource) {
     EXPECT_EQ(SamplesOf(*text), expected);
     EXPECT_EQ(text->As<Waveform>().source_uri, uri);
   }
-  const auto fetched = Call("audio.decode", LogicalType::File(),
-                            FileReference{.uri = "s3://bucket/a.flac", .data = Bytes::Own(ReadTestdata("stereo48k.flac"))});
+  const auto fetched =
+      Call("audio.decode", LogicalType::File(),
+           FileReference{.uri = "s3://bucket/a.flac", .data = Bytes::Own(ReadTestdata("stereo48k.flac"))});
   ASSERT_TRUE(fetched.ok()) << fetched.status();
   EXPECT_EQ(SamplesOf(*fetched), expected);
   EXPECT_EQ(fetched->As<Waveform>().source_uri, "s3://bucket/a.flac");
@@ -121,7 +122,8 @@ TEST_F(AudioFunctions, BrokenDataIsTheRowsFaultAndAMissingFileTheJobs) {
   EXPECT_EQ(ClassOf(folder.status()), ErrorClass::kJob);
   const auto remote = Call("audio.decode", LogicalType::AudioClip(), MediaClip{.uri = "https://example.com/a.wav"});
   EXPECT_EQ(ClassOf(remote.status()), ErrorClass::kJob);
-  const auto limited = Call("audio.decode", LogicalType::Binary(), Encoded("mono44k.wav"), {{"max_decoded_bytes", 100}});
+  const auto limited =
+      Call("audio.decode", LogicalType::Binary(), Encoded("mono44k.wav"), {{"max_decoded_bytes", 100}});
   EXPECT_EQ(ClassOf(limited.status()), ErrorClass::kRow);
 }
 
@@ -163,16 +165,19 @@ TEST_F(AudioFunctions, FiltersIncludeTheirBounds) {
   const Value wav = Encoded("stereo8k24bit.wav");  // 0.125 s
   EXPECT_EQ(Call("audio.duration", binary, wav)->As<double>(), 0.125);
   EXPECT_TRUE(Call("audio.duration", binary, Value(std::string("broken")))->is_null());
-  EXPECT_TRUE(Call("audio.duration_filter", binary, wav, {{"min_seconds", 0.125}, {"max_seconds", 0.125}})->As<bool>());
+  EXPECT_TRUE(
+      Call("audio.duration_filter", binary, wav, {{"min_seconds", 0.125}, {"max_seconds", 0.125}})->As<bool>());
   EXPECT_FALSE(Call("audio.duration_filter", binary, wav, {{"min_seconds", 0.126}})->As<bool>());
   EXPECT_FALSE(Call("audio.duration_filter", binary, wav, {{"max_seconds", 0.124}})->As<bool>());
   EXPECT_FALSE(Call("audio.duration_filter", binary, Value(std::string("broken")), {{"max_seconds", 9}})->As<bool>());
-  EXPECT_TRUE(Call("audio.size_filter", binary, Value(std::string("12345")), {{"min_bytes", 5}, {"max_bytes", 5}})->As<bool>());
+  EXPECT_TRUE(Call("audio.size_filter", binary, Value(std::string("12345")), {{"min_bytes", 5}, {"max_bytes", 5}})
+                  ->As<bool>());
   EXPECT_FALSE(Call("audio.size_filter", binary, Value(std::string("12345")), {{"max_bytes", 4}})->As<bool>());
   for (const char* name : {"audio.duration_filter", "audio.size_filter"}) {
     EXPECT_EQ(ClassOf(Call(name, binary, wav).status()), ErrorClass::kJob) << name;
   }
-  EXPECT_EQ(ClassOf(Call("audio.size_filter", binary, wav, {{"min_bytes", 5}, {"max_bytes", 4}}).status()), ErrorClass::kJob);
+  EXPECT_EQ(ClassOf(Call("audio.size_filter", binary, wav, {{"min_bytes", 5}, {"max_bytes", 4}}).status()),
+            ErrorClass::kJob);
 }
 
 TEST_F(AudioFunctions, StandardizeHasTheDefaultsOfSpeech) {
@@ -186,14 +191,21 @@ TEST_F(AudioFunctions, StandardizeHasTheDefaultsOfSpeech) {
   ASSERT_EQ(got.size(), expected.size());
   for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], 1e-6) << i;
   EXPECT_EQ(ClassOf(Call("audio.resample", LogicalType::Audio(), decoded).status()), ErrorClass::kJob);
-  EXPECT_EQ(Call("audio.resample", LogicalType::Audio(), decoded, {{"sample_rate", 24000}})->As<Waveform>().frames, 3000);
+  EXPECT_EQ(Call("audio.resample", LogicalType::Audio(), decoded, {{"sample_rate", 24000}})->As<Waveform>().frames,
+            3000);
 }
 
 TEST_F(AudioFunctions, EncodeNamesTheFormatsItKnows) {
   const auto wav = Call("audio.encode", LogicalType::Audio(), Ramp(10, 8000));
   EXPECT_TRUE(wav->As<Bytes>().view().starts_with("RIFF"));
-  EXPECT_TRUE(Call("audio.encode", LogicalType::Audio(), Ramp(10, 8000), {{"format", "FLAC"}})->As<Bytes>().view().starts_with("fLaC"));
-  EXPECT_TRUE(Call("audio.encode", LogicalType::Audio(), Ramp(10, 8000), {{"format", "ogg"}})->As<Bytes>().view().starts_with("OggS"));
+  EXPECT_TRUE(Call("audio.encode", LogicalType::Audio(), Ramp(10, 8000), {{"format", "FLAC"}})
+                  ->As<Bytes>()
+                  .view()
+                  .starts_with("fLaC"));
+  EXPECT_TRUE(Call("audio.encode", LogicalType::Audio(), Ramp(10, 8000), {{"format", "ogg"}})
+                  ->As<Bytes>()
+                  .view()
+                  .starts_with("OggS"));
   const auto mp3 = Call("audio.encode", LogicalType::Audio(), Ramp(10, 8000), {{"format", "mp3"}});
   EXPECT_EQ(ClassOf(mp3.status()), ErrorClass::kJob);
   EXPECT_NE(mp3.status().message().find("wav, flac, ogg"), std::string::npos) << mp3.status();
@@ -259,7 +271,8 @@ TEST_F(AudioFunctions, SplitByReferenceReadsTheHeaderOnly) {
   EXPECT_EQ((*parts)[1].As<MediaClip>().start_time_ms, 50);
   EXPECT_EQ((*parts)[1].As<MediaClip>().end_time_ms, 100);
   EXPECT_EQ((*parts)[2].As<MediaClip>().end_time_ms, 125);
-  const auto of_clip = Rows(LogicalType::AudioClip(), MediaClip{.uri = path, .start_time_ms = 30, .end_time_ms = 95}, given);
+  const auto of_clip =
+      Rows(LogicalType::AudioClip(), MediaClip{.uri = path, .start_time_ms = 30, .end_time_ms = 95}, given);
   ASSERT_TRUE(of_clip.ok()) << of_clip.status();
   ASSERT_EQ(of_clip->size(), 2);
   EXPECT_EQ((*of_clip)[0].As<MediaClip>().start_time_ms, 30);

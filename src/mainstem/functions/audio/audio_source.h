@@ -18,8 +18,8 @@ struct AudioSource {
   std::string uri;  ///< empty where the sound came from bytes
 };
 
-/// Opens a value of the type (see TypePattern::kAudioSource). Broken sound is a RowError; a file that cannot be opened
-/// is a JobError. Messages name the uri.
+/// Opens a value of the type (see TypePattern::kAudioSource). Broken sound is a RowError; a file that cannot be
+/// opened is a JobError. Messages name the uri.
 Result<AudioSource> OpenAudioSource(const Value& value, const LogicalType& type);
 
 /// Encoded bytes of the value, without decoding anything.

@@ -9,9 +9,9 @@ FunctionDefinition Decode() {
   decode.name = "audio.decode";
   decode.cost = CostClass::kDecode;
   decode.doc =
-      "Decodes WAV, FLAC, OGG (Vorbis, Opus), AIFF or MP3 into float32 samples, frames × channels interleaved, full "
-      "scale = 1. Of an audio clip only its range is decoded (start inclusive, end exclusive, cut at the sound's end). "
-      "The limit is checked before memory is taken.";
+      "Decodes WAV, FLAC, OGG (Vorbis, Opus), AIFF or MP3 into float32 samples, frames × channels "
+      "interleaved, full scale = 1. Of an audio clip only its range is decoded (start inclusive, end "
+      "exclusive, cut at the sound's end). The limit is checked before memory is taken.";
   decode.arguments = {{"source", TypePattern::kAudioSource, "Encoded sound: bytes, a uri, a file or an audio clip."}};
   decode.options = {{.name = "max_decoded_bytes",
                      .type = OptionType::kInt,
@@ -26,7 +26,8 @@ FunctionDefinition Decode() {
       ARROW_ASSIGN_OR_RAISE(AudioSource source, OpenAudioSource(arguments[0], type));
       Result<Waveform> waveform = audio::Decode(source.file, limit, source.range);
       if (!waveform.ok()) {
-        return source.uri.empty() ? waveform.status() : WithContext(waveform.status(), "'" + Escaped(source.uri) + "'");
+        return source.uri.empty() ? waveform.status()
+                                  : WithContext(waveform.status(), "'" + Escaped(source.uri) + "'");
       }
       waveform->source_uri = source.uri;
       return Value(std::move(waveform).ValueUnsafe());
@@ -37,7 +38,8 @@ FunctionDefinition Decode() {
 
 Status Check(const Value& value, const LogicalType& type, bool decode) {
   ARROW_ASSIGN_OR_RAISE(AudioSource source, OpenAudioSource(value, type));
-  return decode ? audio::CheckDecodes(source.file, source.range) : audio::FramesOf(source.range, source.file).status();
+  return decode ? audio::CheckDecodes(source.file, source.range)
+                : audio::FramesOf(source.range, source.file).status();
 }
 
 FunctionDefinition IsValid() {
@@ -45,9 +47,10 @@ FunctionDefinition IsValid() {
   is_valid.name = "audio.is_valid";
   is_valid.cost = CostClass::kDecode;
   is_valid.doc =
-      "Says whether the input is a sound that can be read. False for null and for broken input; a file that cannot be "
-      "opened still raises.";
-  is_valid.arguments = {{"source", TypePattern::kAudioSource, "Encoded sound: bytes, a uri, a file or an audio clip."}};
+      "Says whether the input is a sound that can be read. False for null and for broken input; a file that "
+      "cannot be opened still raises.";
+  is_valid.arguments = {
+      {"source", TypePattern::kAudioSource, "Encoded sound: bytes, a uri, a file or an audio clip."}};
   is_valid.options = {{.name = "validation",
                        .type = OptionType::kString,
                        .default_value = "metadata",

@@ -31,9 +31,10 @@ FunctionDefinition Metadata() {
   FunctionDefinition metadata;
   metadata.name = "audio.metadata";
   metadata.doc =
-      "Returns what the header says: sample_rate (Hz), channels, frames, duration_ms, format (WAV, FLAC, OGG, AIFF, "
-      "MP3; UNKNOWN of decoded sound), codec (PCM_16, VORBIS, …), bit_rate (encoded bits a second) and size (encoded "
-      "bytes). Frames and duration of a clip are those of its range. Null for broken input; a field that is not known is null.";
+      "Returns what the header says: sample_rate (Hz), channels, frames, duration_ms, format (WAV, FLAC, "
+      "OGG, AIFF, MP3; UNKNOWN of decoded sound), codec (PCM_16, VORBIS, …), bit_rate (encoded bits a "
+      "second) and size (encoded bytes). Frames and duration of a clip are those of its range. Null for "
+      "broken input; a field that is not known is null.";
   metadata.arguments = {{"source", TypePattern::kAudioAny, kSourceDoc}};
   metadata.result_type = Always(LogicalType::Struct(
       {{"sample_rate", LogicalType::Int32()}, {"channels", LogicalType::Int32()}, {"frames", LogicalType::Int64()},
@@ -54,8 +55,9 @@ FunctionDefinition Metadata() {
 FunctionDefinition Duration() {
   FunctionDefinition duration;
   duration.name = "audio.duration";
-  duration.doc = "Returns the length in seconds (of a clip: of its range), from the header. Null where it is unknown or the "
-                 "input is broken.";
+  duration.doc =
+      "Returns the length in seconds (of a clip: of its range), from the header. Null where it is unknown or the "
+      "input is broken.";
   duration.arguments = {{"source", TypePattern::kAudioAny, kSourceDoc}};
   duration.result_type = Always(LogicalType::Float64());
   duration.make_row_kernel = [](const BoundSignature& signature) -> Result<std::unique_ptr<RowKernel>> {
@@ -92,8 +94,9 @@ std::function<Result<LogicalType>(const BoundSignature&)> BoolWithBounds(std::st
 FunctionDefinition DurationFilter() {
   FunctionDefinition filter;
   filter.name = "audio.duration_filter";
-  filter.doc = "Says whether the length in seconds lies between the bounds, both inclusive. False for null, broken input and "
-               "unknown length. At least one bound must be given.";
+  filter.doc =
+      "Says whether the length in seconds lies between the bounds, both inclusive. False for null, broken input and "
+      "unknown length. At least one bound must be given.";
   filter.arguments = {{"source", TypePattern::kAudioAny, kSourceDoc}};
   filter.options = {
       {.name = "min_seconds", .type = OptionType::kFloat, .doc = "Shortest length that passes.", .minimum = 0},
@@ -115,8 +118,9 @@ FunctionDefinition DurationFilter() {
 FunctionDefinition SizeFilter() {
   FunctionDefinition filter;
   filter.name = "audio.size_filter";
-  filter.doc = "Says whether the encoded size in bytes lies between the bounds, both inclusive (of a clip: the size of its "
-               "file). The sound is not opened. False for null. At least one bound must be given.";
+  filter.doc =
+      "Says whether the encoded size in bytes lies between the bounds, both inclusive (of a clip: the size of its "
+      "file). The sound is not opened. False for null. At least one bound must be given.";
   filter.arguments = {{"source", TypePattern::kAudioSource, "Encoded sound: bytes, a uri, a file or an audio clip."}};
   filter.options = {
       {.name = "min_bytes", .type = OptionType::kInt, .doc = "Smallest size that passes.", .minimum = 0},

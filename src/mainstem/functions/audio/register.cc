@@ -4,7 +4,8 @@
 namespace mainstem {
 
 Status RegisterAudioFunctions(Registry& registry) {
-  for (const auto& add : {RegisterAudioDecoding, RegisterAudioMetadata, RegisterAudioTransforms, RegisterAudioSegments}) {
+  for (const auto& add :
+       {RegisterAudioDecoding, RegisterAudioMetadata, RegisterAudioTransforms, RegisterAudioSegments}) {
     ARROW_RETURN_NOT_OK(add(registry));
   }
   return Status::OK();

@@ -71,8 +71,9 @@ class SplitReference : public TableKernel {
     ARROW_ASSIGN_OR_RAISE(const AudioSource source, OpenAudioSource(arguments[0], type_));
     ARROW_ASSIGN_OR_RAISE(const audio::FrameRange frames, audio::FramesOf(source.range, source.file));
     if (source.file.frames() < 0 && !source.range.end_ms) {
-      return RowError(fmt::format("the length of '{}' is not known without decoding it; decode it and split the samples",
-                                  Escaped(source.uri)));
+      return RowError(
+          fmt::format("the length of '{}' is not known without decoding it; decode it and split the samples",
+                      Escaped(source.uri)));
     }
     const int32_t rate = source.file.sample_rate();
     uri_ = source.uri;
@@ -103,7 +104,8 @@ Result<std::vector<OutputColumn>> SegmentColumn(const BoundSignature& signature)
   const bool decoded = signature.arguments[0].kind() == TypeKind::kAudio;
   const bool by_reference = signature.options.String("segment_type") == "ref";
   if (decoded && by_reference) {
-    return JobError("audio.split_by_duration: segment_type='ref' takes a uri, a file or an audio clip, not decoded audio");
+    return JobError(
+        "audio.split_by_duration: segment_type='ref' takes a uri, a file or an audio clip, not decoded audio");
   }
   if (!decoded && !by_reference) {
     return JobError("audio.split_by_duration: segment_type='audio' takes decoded audio; decode it first, or ask for "
@@ -122,10 +124,12 @@ Status RegisterAudioSegments(Registry& registry) {
   split.name = "audio.split_by_duration";
   split.kind = FunctionKind::kTable;
   split.doc =
-      "Cuts sound into segments of one length, the last one shorter; each is a row `segment`. Segments tile the sound: "
-      "a border at t ms is the frame floor(t · rate / 1000). 'audio' gives parts of decoded sound, which share its "
-      "samples; 'ref' gives audio clips of a uri, a file or a clip and reads only the header.";
-  split.arguments = {{"source", TypePattern::kAudioAny, "Decoded sound, or for 'ref' a uri, a file or an audio clip."}};
+      "Cuts sound into segments of one length, the last one shorter; each is a row `segment`. Segments tile "
+      "the sound: a border at t ms is the frame floor(t · rate / 1000). 'audio' gives parts of decoded "
+      "sound, which share its samples; 'ref' gives audio clips of a uri, a file or a clip and reads only the "
+      "header.";
+  split.arguments = {
+      {"source", TypePattern::kAudioAny, "Decoded sound, or for 'ref' a uri, a file or an audio clip."}};
   split.options = {{.name = "segment_duration_ms", .type = OptionType::kInt, .doc = "Length of a segment.",
                     .required = true, .minimum = 1},
                    {.name = "segment_type", .type = OptionType::kString, .default_value = "audio",

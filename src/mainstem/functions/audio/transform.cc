@@ -27,8 +27,9 @@ FunctionDefinition Standardize() {
   standardize.name = "audio.standardize";
   standardize.cost = CostClass::kHeavy;
   standardize.doc =
-      "Brings sound to one sample rate and number of channels: the average of all channels where one is asked for, "
-      "copies of a mono sound where more are (other changes of channels are data errors), and libsoxr's HQ resampler.";
+      "Brings sound to one sample rate and number of channels: the average of all channels where one is "
+      "asked for, copies of a mono sound where more are (other changes of channels are data errors), and "
+      "libsoxr's HQ resampler.";
   standardize.arguments = {Sound()};
   standardize.options = {{.name = "sample_rate", .type = OptionType::kInt, .default_value = 16000,
                           .doc = "Rate of the result in Hz.", .minimum = 1, .maximum = kMaxSampleRate},
@@ -81,8 +82,8 @@ FunctionDefinition Encode() {
   encode.name = "audio.encode";
   encode.cost = CostClass::kHeavy;
   encode.doc =
-      "Encodes sound: WAV, FLAC and AIFF as 16-bit PCM, OGG as Vorbis. Samples beyond full scale are clipped; samples "
-      "that are not finite are a data error.";
+      "Encodes sound: WAV, FLAC and AIFF as 16-bit PCM, OGG as Vorbis. Samples beyond full scale are "
+      "clipped; samples that are not finite are a data error.";
   encode.arguments = {Sound()};
   encode.options = {{.name = "format", .type = OptionType::kString, .default_value = "wav",
                      .doc = "The file format.", .choices = {"wav", "flac", "ogg", "aiff"}}};
@@ -104,14 +105,20 @@ FunctionDefinition SilenceDetection() {
   silence.name = "audio.silence_detection";
   silence.cost = CostClass::kHeavy;
   silence.doc =
-      "Returns the silent stretches as a list of start_ms, end_ms (exclusive) and duration_ms, counted from the start "
-      "of the source. Time is cut into windows of 10 ms; one is silent where the root mean square of the mono mix is at "
-      "most the threshold.";
+      "Returns the silent stretches as a list of start_ms, end_ms (exclusive) and duration_ms, counted from "
+      "the start of the source. Time is cut into windows of 10 ms; one is silent where the root mean square "
+      "of the mono mix is at most the threshold.";
   silence.arguments = {Sound()};
-  silence.options = {{.name = "threshold_db", .type = OptionType::kFloat,
-                      .doc = "Loudest level that counts as silence, in dB of full scale.", .required = true, .maximum = 0},
-                     {.name = "min_silence_ms", .type = OptionType::kInt, .default_value = 0,
-                      .doc = "Shorter stretches are left out.", .minimum = 0}};
+  silence.options = {{.name = "threshold_db",
+                      .type = OptionType::kFloat,
+                      .doc = "Loudest level that counts as silence, in dB of full scale.",
+                      .required = true,
+                      .maximum = 0},
+                     {.name = "min_silence_ms",
+                      .type = OptionType::kInt,
+                      .default_value = 0,
+                      .doc = "Shorter stretches are left out.",
+                      .minimum = 0}};
   silence.result_type = Always(LogicalType::List(TimeSpanType()));
   silence.make_row_kernel = [](const BoundSignature& signature) -> Result<std::unique_ptr<RowKernel>> {
     return MakeRowKernel([threshold = signature.options.Float("threshold_db"),
@@ -131,8 +138,9 @@ FunctionDefinition SilenceDetection() {
 FunctionDefinition Concat() {
   FunctionDefinition concat;
   concat.name = "audio.concat";
-  concat.doc = "Joins the sounds of a list in their order; null items are left out, and a list without sounds is null. All "
-               "must have one sample rate and one number of channels; others are a data error.";
+  concat.doc =
+      "Joins the sounds of a list in their order; null items are left out, and a list without sounds is null. All "
+      "must have one sample rate and one number of channels; others are a data error.";
   concat.arguments = {{"sounds", TypePattern::kList, "List of decoded sounds."}};
   concat.options = {SizeLimit()};
   concat.has_on_error = true;

@@ -48,8 +48,9 @@ Result<LocalFile> LocalFile::Open(const FileReference& reference) {
   if (::fstat(descriptor, &status) != 0) return CannotRead(uri, errno);
   if (!S_ISREG(status.st_mode)) return JobError(fmt::format("'{}' is not a regular file", Escaped(uri)));
   if (!reference.version.empty() && reference.version != VersionOf(status)) {
-    return RowError(fmt::format("the file '{}' has changed since it was listed: it is version {} now, the reference names {}",
-                                Escaped(uri), VersionOf(status), Escaped(reference.version)));
+    return RowError(
+        fmt::format("the file '{}' has changed since it was listed: it is version {} now, the reference names {}",
+                    Escaped(uri), VersionOf(status), Escaped(reference.version)));
   }
   const int64_t after_offset = std::max<int64_t>(0, status.st_size - reference.offset);
   file.size_ = reference.length < 0 ? after_offset : std::min(after_offset, reference.length);

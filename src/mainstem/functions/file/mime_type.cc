@@ -116,7 +116,8 @@ std::string_view MimeTypeOfName(std::string_view uri) {
   const size_t point = name.rfind('.');
   if (point == std::string_view::npos || point == 0) return "";
   std::string extension(name.substr(point + 1));
-  std::transform(extension.begin(), extension.end(), extension.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   const auto found = std::find_if(kExtensions.begin(), kExtensions.end(),
                                   [&](const Pair& pair) { return pair.first == extension; });
   return found == kExtensions.end() ? "" : found->second;

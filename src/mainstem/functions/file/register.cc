@@ -45,9 +45,9 @@ FunctionDefinition BytesFunction() {
   bytes.name = "file.bytes";
   bytes.cost = CostClass::kDecode;
   bytes.doc =
-      "Returns the bytes that the reference names. A file of this machine is read; one elsewhere is fetched before. A file "
-      "that is larger than the limit, or has changed since it was listed, is a data error; one that cannot be opened "
-      "always raises.";
+      "Returns the bytes that the reference names. A file of this machine is read; one elsewhere is fetched "
+      "before. A file that is larger than the limit, or has changed since it was listed, is a data error; "
+      "one that cannot be opened always raises.";
   bytes.arguments = {File()};
   bytes.options = {{.name = "max_bytes", .type = OptionType::kInt, .default_value = kMaxBytes,
                     .doc = "Most bytes of one file.", .minimum = 0}};
@@ -88,7 +88,8 @@ Result<Value> MimeTypeOf(const FileReference& file) {
 FunctionDefinition Reference() {
   FunctionDefinition reference;
   reference.name = "file.reference";
-  reference.doc = "Makes a reference to a whole file from its uri (a path, file://, http(s):// or s3://). Nothing is opened.";
+  reference.doc =
+      "Makes a reference to a whole file from its uri (a path, file://, http(s):// or s3://). Nothing is opened.";
   reference.arguments = {{"uri", TypePattern::kText, "Uri or path."}};
   reference.result_type = Always(LogicalType::File());
   reference.make_row_kernel = [](const BoundSignature&) -> Result<std::unique_ptr<RowKernel>> {
@@ -103,26 +104,29 @@ FunctionDefinition Reference() {
 
 Status RegisterFileFunctions(Registry& registry) {
   ARROW_RETURN_NOT_OK(registry.Add(BytesFunction()));
-  FunctionDefinition size = OfFile("file.size", LogicalType::Int64(),
-                                   "Returns the number of bytes that the reference names: of the bytes it carries, else its "
-                                   "length, else from the file itself. Null for a file elsewhere whose length is not known.",
-                                   SizeOf);
+  FunctionDefinition size =
+      OfFile("file.size", LogicalType::Int64(),
+             "Returns the number of bytes that the reference names: of the bytes it carries, else its "
+             "length, else from the file itself. Null for a file elsewhere whose length is not known.",
+             SizeOf);
   size.deterministic = false;
   ARROW_RETURN_NOT_OK(registry.Add(std::move(size)));
-  FunctionDefinition mime_type =
-      OfFile("file.mime_type", LogicalType::String(),
-             "Returns the media type: by the first bytes (JPEG, PNG, WebP, GIF, PDF, WAV, FLAC, OGG, MP3, MP4, QuickTime, "
-             "Matroska, WebM) of a file of this machine or one that has been fetched, else by the extension of its name, "
-             "else 'application/octet-stream'.",
-             MimeTypeOf);
+  FunctionDefinition mime_type = OfFile(
+      "file.mime_type", LogicalType::String(),
+      "Returns the media type: by the first bytes (JPEG, PNG, WebP, GIF, PDF, WAV, FLAC, OGG, MP3, MP4, "
+      "QuickTime, Matroska, WebM) of a file of this machine or one that has been fetched, else by the "
+      "extension of its name, else 'application/octet-stream'.",
+      MimeTypeOf);
   mime_type.deterministic = false;
   ARROW_RETURN_NOT_OK(registry.Add(std::move(mime_type)));
-  ARROW_RETURN_NOT_OK(registry.Add(OfFile("file.uri", LogicalType::String(), "Returns the uri of the reference.",
-                                          [](const FileReference& file) -> Result<Value> { return Value(file.uri); })));
-  ARROW_RETURN_NOT_OK(registry.Add(OfFile(
-      "file.name", LogicalType::String(),
-      "Returns the last part of the uri's path: 'a.jpg' of 'photos/a.jpg'; query and fragment of an http uri do not count.",
-      [](const FileReference& file) -> Result<Value> { return Value(std::string(FileName(file.uri))); })));
+  ARROW_RETURN_NOT_OK(
+      registry.Add(OfFile("file.uri", LogicalType::String(), "Returns the uri of the reference.",
+                          [](const FileReference& file) -> Result<Value> { return Value(file.uri); })));
+  ARROW_RETURN_NOT_OK(registry.Add(
+      OfFile("file.name", LogicalType::String(),
+             "Returns the last part of the uri's path: 'a.jpg' of 'photos/a.jpg'; query and fragment of an http uri "
+             "do not count.",
+             [](const FileReference& file) -> Result<Value> { return Value(std::string(FileName(file.uri))); })));
   return registry.Add(Reference());
 }
 

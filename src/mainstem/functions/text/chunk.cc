@@ -28,16 +28,18 @@ Status CheckOptions(const text::ChunkOptions& options) {
 }
 
 constexpr char kDoc[] =
-    "Cuts text into chunks of at most `size` characters (Unicode code points), a list of strings in the order of the "
-    "text. A chunk ends at the end of the text where that is within reach; else at the last border within reach of the "
-    "best rank that has one: the end of a paragraph (white space with two line feeds) in the second half of the reach, the "
-    "end of a sentence (behind . ! ? … and closing quotes or brackets, before white space; behind 。！？ always; not behind "
-    "abbreviations, initials, or before a lower-case letter), the end of a word (at white space and beside CJK characters), or "
-    "else after exactly `size` characters. The next chunk starts at the earliest start of a sentence, else of a word, "
-    "within the last `overlap` characters, as long as its own end gets no worse a rank by that; else right behind. With "
-    "`separators` these take the place of paragraphs and sentences: a text is cut behind the first of them in the second half "
-    "of the reach, …, behind any of them anywhere. White space at the ends of chunks is dropped; every other character is in a "
-    "chunk. Text of white space gives an empty list; text that is not UTF-8 is a data error.";
+    "Cuts text into chunks of at most `size` characters (Unicode code points), a list of strings in the "
+    "order of the text. A chunk ends at the end of the text where that is within reach; else at the last "
+    "border within reach of the best rank that has one: the end of a paragraph (white space with two line "
+    "feeds) in the second half of the reach, the end of a sentence (behind . ! ? … and closing quotes or "
+    "brackets, before white space; behind 。！？ always; not behind abbreviations, initials, or before a "
+    "lower-case letter), the end of a word (at white space and beside CJK characters), or else after exactly "
+    "`size` characters. The next chunk starts at the earliest start of a sentence, else of a word, within "
+    "the last `overlap` characters, as long as its own end gets no worse a rank by that; else right behind. "
+    "With `separators` these take the place of paragraphs and sentences: a text is cut behind the first of "
+    "them in the second half of the reach, …, behind any of them anywhere. White space at the ends of chunks "
+    "is dropped; every other character is in a chunk. Text of white space gives an empty list; text that is "
+    "not UTF-8 is a data error.";
 
 }  // namespace
 
@@ -46,15 +48,25 @@ Status RegisterTextChunking(Registry& registry) {
   chunk.name = "text.chunk";
   chunk.doc = kDoc;
   chunk.arguments = {{"text", TypePattern::kText, "Text in UTF-8."}};
-  chunk.options = {
-      {.name = "size", .type = OptionType::kInt, .default_value = 2048, .doc = "Most characters of a chunk.", .minimum = 1},
-      {.name = "overlap", .type = OptionType::kInt, .default_value = 200,
-       .doc = "Most characters that a chunk repeats of the one before; less than size.", .minimum = 0},
-      {.name = "separators", .type = OptionType::kStringList,
-       .doc = "Texts to cut behind, the best first; None cuts at paragraphs and sentences."},
-      {.name = "max_text_bytes", .type = OptionType::kInt, .default_value = text::ChunkOptions{}.max_bytes,
-       .doc = "Longer text is a data error; the work takes some ten times its size.", .minimum = 1,
-       .maximum = 4294967295.0}};
+  chunk.options = {{.name = "size",
+                    .type = OptionType::kInt,
+                    .default_value = 2048,
+                    .doc = "Most characters of a chunk.",
+                    .minimum = 1},
+                   {.name = "overlap",
+                    .type = OptionType::kInt,
+                    .default_value = 200,
+                    .doc = "Most characters that a chunk repeats of the one before; less than size.",
+                    .minimum = 0},
+                   {.name = "separators",
+                    .type = OptionType::kStringList,
+                    .doc = "Texts to cut behind, the best first; None cuts at paragraphs and sentences."},
+                   {.name = "max_text_bytes",
+                    .type = OptionType::kInt,
+                    .default_value = text::ChunkOptions{}.max_bytes,
+                    .doc = "Longer text is a data error; the work takes some ten times its size.",
+                    .minimum = 1,
+                    .maximum = 4294967295.0}};
   chunk.has_on_error = true;
   chunk.result_type = [](const BoundSignature& signature) -> Result<LogicalType> {
     ARROW_RETURN_NOT_OK(CheckOptions(ChunkOptionsOf(signature.options)));

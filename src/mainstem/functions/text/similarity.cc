@@ -33,7 +33,9 @@ class VectorColumn {
     out.lists_ = array;
     std::shared_ptr<arrow::Array> numbers;
     switch (array->type_id()) {
-      case arrow::Type::FIXED_SIZE_LIST: numbers = static_cast<const arrow::FixedSizeListArray&>(*array).values(); break;
+      case arrow::Type::FIXED_SIZE_LIST:
+        numbers = static_cast<const arrow::FixedSizeListArray&>(*array).values();
+        break;
       case arrow::Type::LIST: numbers = static_cast<const arrow::ListArray&>(*array).values(); break;
       case arrow::Type::LARGE_LIST: numbers = static_cast<const arrow::LargeListArray&>(*array).values(); break;
       case arrow::Type::NA: return out;
@@ -75,7 +77,8 @@ class VectorColumn {
  private:
   int64_t Begin(int64_t row) const {
     switch (lists_->type_id()) {
-      case arrow::Type::FIXED_SIZE_LIST: return static_cast<const arrow::FixedSizeListArray&>(*lists_).value_offset(row);
+      case arrow::Type::FIXED_SIZE_LIST:
+        return static_cast<const arrow::FixedSizeListArray&>(*lists_).value_offset(row);
       case arrow::Type::LIST: return static_cast<const arrow::ListArray&>(*lists_).value_offset(row);
       default: return static_cast<const arrow::LargeListArray&>(*lists_).value_offset(row);
     }
@@ -92,7 +95,8 @@ enum class Measure { kDot, kCosine };
 std::string_view NameOf(Measure measure) { return measure == Measure::kDot ? "vector.dot" : "vector.cosine"; }
 
 template <typename A, typename B>
-Status Compute(Measure measure, const VectorColumn& a, const VectorColumn& b, int64_t rows, arrow::DoubleBuilder& out) {
+Status Compute(Measure measure, const VectorColumn& a, const VectorColumn& b, int64_t rows,
+               arrow::DoubleBuilder& out) {
   double last_b_squared = 0;
   bool have_b_squared = false;
   for (int64_t row = 0; row < rows; ++row) {
@@ -102,8 +106,9 @@ Status Compute(Measure measure, const VectorColumn& a, const VectorColumn& b, in
     }
     const int64_t dimension = a.Dimension(row);
     if (dimension != b.Dimension(row)) {
-      return RowError(fmt::format("{}: the vectors have {} and {} numbers (row {} of the batch); both must have as many",
-                                  NameOf(measure), dimension, b.Dimension(row), row));
+      return RowError(
+          fmt::format("{}: the vectors have {} and {} numbers (row {} of the batch); both must have as many",
+                      NameOf(measure), dimension, b.Dimension(row), row));
     }
     const A* left = a.Numbers<A>(row);
     const B* right = b.Numbers<B>(row);
@@ -154,7 +159,8 @@ FunctionDefinition Similarity(Measure measure, std::string doc) {
     const int a = fixed(signature.arguments[0]);
     const int b = fixed(signature.arguments[1]);
     if (a >= 0 && b >= 0 && a != b) {
-      return JobError(fmt::format("{}: the vectors have {} and {} numbers; both must have as many", NameOf(measure), a, b));
+      return JobError(
+          fmt::format("{}: the vectors have {} and {} numbers; both must have as many", NameOf(measure), a, b));
     }
     return LogicalType::Float64();
   };
@@ -168,13 +174,13 @@ FunctionDefinition Similarity(Measure measure, std::string doc) {
 Status RegisterVectorSimilarity(Registry& registry) {
   ARROW_RETURN_NOT_OK(registry.Add(Similarity(
       Measure::kCosine,
-      "Returns the cosine of the angle between two vectors, Σ aᵢ·bᵢ / (|a|·|b|), in [-1, 1], computed in double "
-      "precision. Null where a vector or one of its numbers is null, or where a vector has length zero: the angle is not "
-      "defined. Vectors of unequal dimension are a data error.")));
-  return registry.Add(Similarity(
-      Measure::kDot,
-      "Returns the dot product of two vectors, Σ aᵢ·bᵢ, computed in double precision. Null where a vector or one of its "
-      "numbers is null. Vectors of unequal dimension are a data error."));
+      "Returns the cosine of the angle between two vectors, Σ aᵢ·bᵢ / (|a|·|b|), in [-1, 1], computed in "
+      "double precision. Null where a vector or one of its numbers is null, or where a vector has length "
+      "zero: the angle is not defined. Vectors of unequal dimension are a data error.")));
+  return registry.Add(Similarity(Measure::kDot,
+                                 "Returns the dot product of two vectors, Σ aᵢ·bᵢ, computed in double "
+                                 "precision. Null where a vector or one of its numbers is null. Vectors of "
+                                 "unequal dimension are a data error."));
 }
 
 }  // namespace mainstem

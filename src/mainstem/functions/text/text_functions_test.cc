@@ -30,7 +30,8 @@ class TextFunctions : public testing::Test {
     return kernel->Run({&value, 1});
   }
 
-  Result<std::vector<std::optional<double>>> Compare(const std::string& name, const arrow::Datum& a, const arrow::Datum& b) {
+  Result<std::vector<std::optional<double>>> Compare(const std::string& name, const arrow::Datum& a,
+                                                     const arrow::Datum& b) {
     ARROW_ASSIGN_OR_RAISE(const FunctionDefinition* definition, registry_.Find(name));
     BoundSignature signature{.arguments = {LogicalType::Plain(a.type()), LogicalType::Plain(b.type())}};
     ARROW_RETURN_NOT_OK(definition->result_type(signature));
@@ -39,7 +40,8 @@ class TextFunctions : public testing::Test {
     std::vector<std::optional<double>> values;
     const auto array = out.is_array() ? out.make_array() : *arrow::MakeArrayFromScalar(*out.scalar(), 1);
     for (int64_t i = 0; i < array->length(); ++i) {
-      array->IsNull(i) ? values.emplace_back() : values.emplace_back(static_cast<const arrow::DoubleArray&>(*array).Value(i));
+      array->IsNull(i) ? values.emplace_back()
+                       : values.emplace_back(static_cast<const arrow::DoubleArray&>(*array).Value(i));
     }
     return values;
   }
@@ -99,9 +101,10 @@ TEST_F(TextFunctions, SimilarityOfEveryStorage) {
   const Rows b = {{{4, 3}}, {{1, 1}}, {{-2, 0}}, {{2, -1}}};
   const std::vector<std::optional<double>> dots = {24, {}, -2, 0};
   const std::vector<std::optional<double>> cosines = {0.96, {}, -1, 0};
-  const std::vector<std::shared_ptr<arrow::Array>> lefts = {Fixed<arrow::FloatBuilder>(2, a), Variable<arrow::DoubleBuilder>(a),
-                                                            Variable<arrow::Int32Builder>(a)};
-  const std::vector<std::shared_ptr<arrow::Array>> rights = {Fixed<arrow::DoubleBuilder>(2, b), Variable<arrow::FloatBuilder>(b)};
+  const std::vector<std::shared_ptr<arrow::Array>> lefts = {
+      Fixed<arrow::FloatBuilder>(2, a), Variable<arrow::DoubleBuilder>(a), Variable<arrow::Int32Builder>(a)};
+  const std::vector<std::shared_ptr<arrow::Array>> rights = {Fixed<arrow::DoubleBuilder>(2, b),
+                                                             Variable<arrow::FloatBuilder>(b)};
   for (const auto& left : lefts) {
     for (const auto& right : rights) {
       SCOPED_TRACE(left->type()->ToString() + " and " + right->type()->ToString());
@@ -135,10 +138,12 @@ TEST_F(TextFunctions, SimilarityOfTensorsWithShapesOfTheirOwn) {
 }
 
 TEST_F(TextFunctions, UnequalDimensionsAreRefusedByName) {
-  const auto rows = Compare("vector.dot", Variable<arrow::FloatBuilder>({{{1, 2}}}), Variable<arrow::FloatBuilder>({{{1, 2, 3}}}));
+  const auto rows =
+      Compare("vector.dot", Variable<arrow::FloatBuilder>({{{1, 2}}}), Variable<arrow::FloatBuilder>({{{1, 2, 3}}}));
   EXPECT_EQ(ClassOf(rows.status()), ErrorClass::kRow);
   EXPECT_NE(rows.status().message().find("2 and 3"), std::string::npos) << rows.status();
-  const auto types = Compare("vector.dot", Fixed<arrow::FloatBuilder>(2, {{{1, 2}}}), Fixed<arrow::FloatBuilder>(3, {{{1, 2, 3}}}));
+  const auto types =
+      Compare("vector.dot", Fixed<arrow::FloatBuilder>(2, {{{1, 2}}}), Fixed<arrow::FloatBuilder>(3, {{{1, 2, 3}}}));
   EXPECT_EQ(ClassOf(types.status()), ErrorClass::kJob);
 }
 

@@ -19,8 +19,8 @@ constexpr int64_t kFirstBytes = int64_t{4} << 20;
 constexpr int64_t kPlausibleExpansion = 64;
 
 Status TooLarge(int64_t frames, int32_t channels, int64_t max_decoded_bytes) {
-  return RowError(fmt::format("{} frames of {} channels decode to more than the limit of {} (max_decoded_bytes)", frames,
-                              channels, FormatBytes(max_decoded_bytes)));
+  return RowError(fmt::format("{} frames of {} channels decode to more than the limit of {} (max_decoded_bytes)",
+                              frames, channels, FormatBytes(max_decoded_bytes)));
 }
 
 Status EndsEarly(int64_t got, int64_t promised) {
@@ -59,7 +59,8 @@ int64_t FrameAt(int64_t time_ms, int32_t sample_rate) {
 Result<FrameRange> FramesOf(const TimeRange& range, const SoundFile& file) {
   const int64_t start_ms = range.start_ms.value_or(0);
   if (start_ms < 0 || (range.end_ms && *range.end_ms < start_ms)) {
-    return RowError(fmt::format("the clip from {} ms to {} ms is not a time range", start_ms, range.end_ms.value_or(-1)));
+    return RowError(
+        fmt::format("the clip from {} ms to {} ms is not a time range", start_ms, range.end_ms.value_or(-1)));
   }
   const int64_t length = file.frames() < 0 ? kUnknown : file.frames();
   FrameRange frames{.begin = FrameAt(start_ms, file.sample_rate()), .end = length};

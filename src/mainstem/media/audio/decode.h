@@ -33,10 +33,10 @@ int64_t FrameAt(int64_t time_ms, int32_t sample_rate);
 /// RowError where the range is negative, reversed or starts after the sound's end.
 Result<FrameRange> FramesOf(const TimeRange& range, const SoundFile& file);
 
-/// Decodes the frames of `range` and marks them with its times. More than `max_decoded_bytes` of samples is a RowError before
-/// memory is taken: by the header's claim, and by what is really there. Memory follows what has been decoded, not
-/// what a header claims. Sound that ends before its header says is a RowError, except in WAV and AIFF, whose lengths
-/// many writers leave wrong: there the samples that are present count.
+/// Decodes the frames of `range` and marks them with its times. More than `max_decoded_bytes` of samples is a
+/// RowError before memory is taken: by the header's claim, and by what is really there. Memory follows what has been
+/// decoded, not what a header claims. Sound that ends before its header says is a RowError, except in WAV and AIFF,
+/// whose lengths many writers leave wrong: there the samples that are present count.
 Result<Waveform> Decode(SoundFile& file, int64_t max_decoded_bytes = kMaxDecodedBytes, const TimeRange& range = {});
 
 /// Decodes everything and throws it away: OK where Decode would succeed, whatever the size.

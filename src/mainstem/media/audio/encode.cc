@@ -68,8 +68,9 @@ Result<Bytes> Encode(const Waveform& waveform, Encoding encoding) {
   const float* samples = waveform.data();
   for (int64_t i = 0; i < waveform.frames * waveform.channels; ++i) {
     if (!std::isfinite(samples[i])) {
-      return RowError(fmt::format("the sample at frame {} is not a finite number; replace such samples before encoding",
-                                  i / waveform.channels));
+      return RowError(
+          fmt::format("the sample at frame {} is not a finite number; replace such samples before encoding",
+                      i / waveform.channels));
     }
   }
   Sink sink;
@@ -77,7 +78,8 @@ Result<Bytes> Encode(const Waveform& waveform, Encoding encoding) {
   info.channels = waveform.channels;
   info.samplerate = waveform.sample_rate;
   info.format = FormatOf(encoding);
-  if (!sf_format_check(&info)) return Failed(waveform, "the format does not hold this number of channels or this rate");
+  if (!sf_format_check(&info))
+    return Failed(waveform, "the format does not hold this number of channels or this rate");
   SF_VIRTUAL_IO io = {SinkLength, SinkSeek, SinkRead, SinkWrite, SinkTell};
   SNDFILE* file = sf_open_virtual(&io, SFM_WRITE, &info, &sink);
   if (!file) return Failed(waveform, sf_strerror(nullptr));

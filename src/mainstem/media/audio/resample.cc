@@ -71,7 +71,8 @@ Result<Waveform> Resample(const Waveform& waveform, int32_t sample_rate, int64_t
     size_t taken = 0;
     size_t made = 0;
     error = soxr_process(resampler.get(), in, static_cast<size_t>(block), &taken,
-                         out.mutable_data() + produced * waveform.channels, static_cast<size_t>(capacity - produced), &made);
+                         out.mutable_data() + produced * waveform.channels, static_cast<size_t>(capacity - produced),
+                         &made);
     if (error) return SoxrFailed(waveform, sample_rate, error);
     consumed += static_cast<int64_t>(taken);
     produced += static_cast<int64_t>(made);

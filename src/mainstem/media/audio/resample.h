@@ -9,8 +9,8 @@
 
 namespace mainstem::audio {
 
-/// Returns the sound at another rate (libsoxr, quality HQ, one thread). frames = frames · rate / old rate, rounded. A RowError where
-/// the result would be larger than `max_bytes`.
+/// Returns the sound at another rate (libsoxr, quality HQ, one thread). frames = frames · rate / old rate, rounded. A
+/// RowError where the result would be larger than `max_bytes`.
 Result<Waveform> Resample(const Waveform& waveform, int32_t sample_rate, int64_t max_bytes = kMaxDecodedBytes);
 
 /// Returns the sound with `channels` channels: the average of all where that is 1, copies where it was mono. Other

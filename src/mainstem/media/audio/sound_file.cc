@@ -54,7 +54,9 @@ sf_count_t StreamRead(void* out, sf_count_t count, void* user) {
 }
 
 bool IsSupported(std::string_view head) {
-  const auto tag = [&](size_t at, std::string_view text) { return head.substr(std::min(at, head.size()), 4) == text; };
+  const auto tag = [&](size_t at, std::string_view text) {
+    return head.substr(std::min(at, head.size()), 4) == text;
+  };
   if ((tag(0, "RIFF") || tag(0, "RIFX") || tag(0, "RF64")) && tag(8, "WAVE")) return true;
   if (tag(0, "FORM") && (tag(8, "AIFF") || tag(8, "AIFC"))) return true;
   if (tag(0, "fLaC") || tag(0, "OggS") || head.substr(0, 3) == "ID3") return true;

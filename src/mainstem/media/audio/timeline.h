@@ -17,14 +17,16 @@ struct TimeSpan {
   int64_t end_ms = 0;
 };
 
-/// Returns the silent stretches of at least `min_silence_ms`. Time is cut into windows of 10 ms; one is silent where the root
-/// mean square of the average of the channels is at most 10^(threshold_db / 20). Times count from the source's start.
+/// Returns the silent stretches of at least `min_silence_ms`. Time is cut into windows of 10 ms; one is silent where
+/// the root mean square of the average of the channels is at most 10^(threshold_db / 20). Times count from the
+/// source's start.
 std::vector<TimeSpan> FindSilence(const Waveform& waveform, double threshold_db, int64_t min_silence_ms);
 
 /// Returns a part that shares the samples, marked with its place in the source. The range must lie within the sound.
 Waveform Part(const Waveform& waveform, const FrameRange& frames, const TimeSpan& place);
 
-/// Joins sounds of one rate and one number of channels; other mixes are a RowError. The result has no place in a source.
+/// Joins sounds of one rate and one number of channels; other mixes are a RowError. The result has no place in a
+/// source.
 Result<Waveform> Concat(std::span<const Waveform* const> parts, int64_t max_bytes = kMaxDecodedBytes);
 
 }  // namespace mainstem::audio

@@ -16,6 +16,9 @@ constexpr std::array<std::string_view, 29> kAbbreviations = {
 // Sorted. The same, but only before a number: "No. 5", "Fig. 2", "pp. 7–9".
 constexpr std::array<std::string_view, 9> kNumbered = {"ch", "eq", "fig", "figs", "no", "nos", "p", "pp", "sec"};
 
+// Closing quotes and brackets that are looked through for the stop; bounded, so that a text of brackets takes no time.
+constexpr size_t kMaxClosers = 8;
+
 bool IsStop(char32_t c) { return c == '.' || c == '!' || c == '?' || c == 0x2026; }
 bool IsCjkStop(char32_t c) { return c == 0x3002 || c == 0xff01 || c == 0xff1f || c == 0xff61; }
 bool IsCloser(char32_t c) {
@@ -58,7 +61,7 @@ bool IsAbbreviation(const Characters& text, size_t stop, size_t next) {
 // Says whether a sentence ends before `end`, with `begin` the start of what follows.
 bool EndsSentence(const Characters& text, size_t end, size_t begin) {
   size_t last = end;
-  while (last > 0 && IsCloser(text[last - 1].code)) --last;
+  while (last > 0 && end - last < kMaxClosers && IsCloser(text[last - 1].code)) --last;
   if (last == 0) return false;
   const char32_t stop = text[last - 1].code;
   if (IsCjkStop(stop)) return true;
@@ -96,7 +99,8 @@ std::vector<Border> FindWords(const Characters& text) {
       if (at < count && !IsSpace(text[end - 1].code)) out.push_back({end, at});
     } else if (!IsSpace(text[at - 1].code)) {
       const bool closes_cjk = IsCloser(text[at - 1].code) && EndsSentence(text, at, at);
-      if (IsCjkBorder(text[at - 1].code, text[at].code) || (closes_cjk && !IsCloser(text[at].code))) out.push_back({at, at});
+      if (IsCjkBorder(text[at - 1].code, text[at].code) || (closes_cjk && !IsCloser(text[at].code)))
+        out.push_back({at, at});
     }
   }
   return out;
@@ -105,17 +109,20 @@ std::vector<Border> FindWords(const Characters& text) {
 // The characters' numbers behind every place where one of the separators stands.
 std::vector<Border> FindSeparators(std::string_view bytes, const Characters& text, const std::string& separator) {
   std::vector<Border> out;
-  for (size_t found = bytes.find(separator); found != std::string_view::npos;
-       found = bytes.find(separator, found + separator.size())) {
-    const auto after = static_cast<int64_t>(found + separator.size());
+  const auto count = static_cast<int64_t>(text.size());
+  for (size_t found = bytes.find(separator); found != std::string_view::npos;) {
+    const size_t after = found + separator.size();
     const auto place = std::lower_bound(text.begin(), text.end(), after,
-                                        [](const Character& c, int64_t offset) { return c.offset < offset; });
-    const int64_t at = place - text.begin();
-    int64_t end = at;
-    int64_t begin = at;
+                                        [](const Character& c, size_t offset) { return c.offset < offset; });
+    int64_t end = place - text.begin();
+    int64_t begin = end;
     while (end > 0 && IsSpace(text[end - 1].code)) --end;
-    while (begin < static_cast<int64_t>(text.size()) && IsSpace(text[begin].code)) ++begin;
-    if (end > 0 && begin < static_cast<int64_t>(text.size())) out.push_back({end, begin});
+    while (begin < count && IsSpace(text[begin].code)) ++begin;
+    if (begin == count) break;
+    if (end > 0) out.push_back({end, begin});
+    // Other places that end in the same white space are the same border.
+    const size_t next = text[begin].offset + 1;
+    found = bytes.find(separator, std::max(after, next > separator.size() ? next - separator.size() : 0));
   }
   return out;
 }

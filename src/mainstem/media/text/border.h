@@ -27,9 +27,10 @@ struct Borders {
 
 /// Finds the borders. Without separators the preferred ranks are:
 /// 1. paragraphs: white space that holds two or more line feeds;
-/// 2. sentences: after . ! ? … and the quotes and brackets that close behind them, before white space; after 。！？｡ and
-///    what closes behind them, always. A full stop ends no sentence behind a known abbreviation ("Dr.", "e.g."), behind a
-///    single capital letter ("J. Smith"), or before a lower-case letter; so neither do the points of numbers.
+/// 2. sentences: after . ! ? … and the quotes and brackets that close behind them, before white space; after 。！？｡
+///    and what closes behind them, always. A full stop ends no sentence behind a known abbreviation ("Dr.", and "No."
+///    before a number), behind single letters ("J. Smith", "e.g.", "U.S."), or before a lower-case letter; nor does a
+///    point without white space behind it ("3.14").
 /// With separators, rank n is the places behind the first n of them, wherever they stand in the text.
 Borders FindBorders(std::string_view text, const std::vector<Character>& characters,
                     const std::vector<std::string>& separators);

@@ -105,9 +105,10 @@ Result<std::vector<std::string_view>> Chunk(std::string_view text, const ChunkOp
                                                               : text.size();
   };
   std::vector<std::string_view> out;
-  Chunker(characters, FindBorders(text, characters, options.separators), options).Run([&](int64_t begin, int64_t end) {
-    out.push_back(text.substr(offset(begin), offset(end) - offset(begin)));
-  });
+  Chunker(characters, FindBorders(text, characters, options.separators), options)
+      .Run([&](int64_t begin, int64_t end) {
+        out.push_back(text.substr(offset(begin), offset(end) - offset(begin)));
+      });
   return out;
 }
 

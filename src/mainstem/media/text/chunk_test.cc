@@ -56,7 +56,8 @@ TEST(Chunk, PrefersParagraphsInTheSecondHalf) {
 }
 
 TEST(Chunk, FallsBackToWordsAndThenToCharacters) {
-  EXPECT_THAT(ChunkOrDie("alpha beta gamma delta", {.size = 11, .overlap = 0}), ElementsAre("alpha beta", "gamma delta"));
+  EXPECT_THAT(ChunkOrDie("alpha beta gamma delta", {.size = 11, .overlap = 0}),
+              ElementsAre("alpha beta", "gamma delta"));
   EXPECT_THAT(ChunkOrDie("abcdefghij klm", {.size = 4, .overlap = 1}), ElementsAre("abcd", "efgh", "ij", "klm"));
   EXPECT_THAT(ChunkOrDie("alpha beta gamma delta epsilon", {.size = 11, .overlap = 5}),
               ElementsAre("alpha beta", "beta gamma", "gamma delta", "epsilon"));
@@ -79,8 +80,10 @@ TEST(Chunk, DropsWhiteSpaceAtTheEnds) {
 }
 
 TEST(Chunk, UsesTheCallersSeparators) {
-  EXPECT_THAT(ChunkOrDie("a;b;c|d;e", {.size = 6, .overlap = 0, .separators = {"|", ";"}}), ElementsAre("a;b;c|", "d;e"));
-  EXPECT_THAT(ChunkOrDie("a;b;c|d;e", {.size = 5, .overlap = 0, .separators = {"|", ";"}}), ElementsAre("a;b;", "c|d;e"));
+  EXPECT_THAT(ChunkOrDie("a;b;c|d;e", {.size = 6, .overlap = 0, .separators = {"|", ";"}}),
+              ElementsAre("a;b;c|", "d;e"));
+  EXPECT_THAT(ChunkOrDie("a;b;c|d;e", {.size = 5, .overlap = 0, .separators = {"|", ";"}}),
+              ElementsAre("a;b;", "c|d;e"));
 }
 
 TEST(Chunk, RefusesInvalidUtf8AndNamesTheByte) {
@@ -105,11 +108,28 @@ TEST(Sentences, EndWherePeopleEndThem) {
               ElementsAre("visit example.com now. version 2.0 is out.", "Ok"));
 }
 
+// Each of these would take hours if the work grew with the square of the text.
+TEST(Chunk, TakesNoTimeForTextThatIsMadeToTakeIt) {
+  constexpr size_t kLength = 2'000'000;
+  for (const char repeated : {')', '(', '.', '\n', 'a'}) {
+    const std::string text = "x. " + std::string(kLength, repeated) + " y";
+    for (const int64_t size : {int64_t{2048}, static_cast<int64_t>(kLength)}) {
+      ASSERT_FALSE(ChunkOrDie(text, {.size = size, .overlap = size - 1}).empty());
+      ASSERT_FALSE(ChunkOrDie(text, {.size = size, .overlap = 9, .separators = {"\n\n", "\n", ")", " "}}).empty());
+    }
+  }
+  std::string words;
+  for (size_t i = 0; i < kLength; i += 2) words += "a ";
+  ASSERT_FALSE(ChunkOrDie(words, {.size = 100'000, .overlap = 50'000}).empty());
+}
+
 // The rule's promises, on texts that a generator made: sizes, overlaps, order, and that nothing is lost.
 TEST(Chunk, KeepsItsPromisesOnRandomText) {
   std::mt19937 random(42);
-  const std::vector<std::string> pieces = {"a", "bc", "word", "longerword", ".", "!", " ", " ", " ", "\n", "\n\n", "中", "。",
-                                           "é", "Dr.", "3.14", "\"", ")", "…", "   ", "supercalifragilistic", "x;y"};
+  const std::vector<std::string> pieces = {"a",   "bc",   "word", "longerword", ".",  "!",   " ",
+                                           " ",   " ",    "\n",   "\n\n",       "中", "。",  "é",
+                                           "Dr.", "3.14", "\"",   ")",          "…",  "   ", "supercalifragilistic",
+                                           "x;y"};
   for (int round = 0; round < 3000; ++round) {
     std::string text;
     for (int i = static_cast<int>(random() % 60); i > 0; --i) text += pieces[random() % pieces.size()];
@@ -137,7 +157,8 @@ TEST(Chunk, KeepsItsPromisesOnRandomText) {
       begin_before = begin;
       covered = end;
     }
-    for (auto at = static_cast<size_t>(covered); at < characters.size(); ++at) ASSERT_TRUE(IsSpace(characters[at].code));
+    for (auto at = static_cast<size_t>(covered); at < characters.size(); ++at)
+      ASSERT_TRUE(IsSpace(characters[at].code));
   }
 }
 

@@ -15,8 +15,8 @@ struct Character {
   uint32_t offset = 0;  ///< in bytes
 };
 
-/// Splits text of less than 4 GiB into characters. A RowError with the byte's place where it is not valid UTF-8 (RFC 3629: no overlong
-/// forms, no surrogates, nothing above U+10FFFF).
+/// Splits text of less than 4 GiB into characters. A RowError with the byte's place where it is not valid UTF-8 (RFC
+/// 3629: no overlong forms, no surrogates, nothing above U+10FFFF).
 Result<std::vector<Character>> DecodeUtf8(std::string_view text);
 
 /// Unicode's White_Space property.

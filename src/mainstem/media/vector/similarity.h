@@ -22,8 +22,8 @@ double Dot(const A* a, const B* b, int64_t dimension) {
   return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
 }
 
-/// Returns the cosine of the angle from the dot product and the squared lengths, within [-1, 1]; nothing where a length is
-/// zero: the angle is not defined. Not a number stays not a number.
+/// Returns the cosine of the angle from the dot product and the squared lengths, within [-1, 1]; nothing where a
+/// length is zero: the angle is not defined. Not a number stays not a number.
 std::optional<double> Cosine(double dot, double a_squared, double b_squared);
 
 }  // namespace mainstem::vector
