@@ -5,6 +5,7 @@ The peers run the same model files in OpenVINO and cut with the same rule: at th
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -30,10 +31,10 @@ def model_files(case: Case) -> dict[str, str]:
     import subprocess
 
     root = Path(case.root)
-    python, package = root / ".venv" / "bin" / "python", root / "build" / "release" / "python"
+    python, package = root / ".venv" / "bin" / "python", root / "python"
     code = f"import json; from mainstem import models; print(json.dumps(models.resolve('embed_text', '{MODEL}')))"
     done = subprocess.run(
-        [str(python), "-c", code], env={"PYTHONPATH": str(package)}, check=True, capture_output=True, text=True
+        [str(python), "-c", code], env={**os.environ, "PYTHONPATH": str(package)}, check=True, capture_output=True, text=True
     )
     files: dict[str, str] = json.loads(done.stdout.splitlines()[-1])["files"]
     return files
@@ -210,7 +211,7 @@ WORK = Work(
     peers=("daft", "ray"),
     prepare=prepare,
     check=check,
-    full={"papers": 20},
+    full={"papers": 8},
     quick={"papers": 2},
     ratio=1.3,
 )
