@@ -296,7 +296,10 @@ def test_rows_come_back_in_every_form(core: FakeCore, files: ms.DataFrame) -> No
     assert files.to_pandas()["a"].tolist() == [1, 2, 3]
     assert files.to_arrow().num_rows == 3
     assert [len(batch) for batch in files.iter_batches(batch_size=2)] == [2, 1]
-    assert [batch["a"].to_pylist() for batch in files.iter_batches(batch_size=2, batch_format="pyarrow")] == [[1, 2], [3]]
+    assert [batch["a"].to_pylist() for batch in files.iter_batches(batch_size=2, batch_format="pyarrow")] == [
+        [1, 2],
+        [3],
+    ]
     assert files.take_batch(3, batch_format="pyarrow").num_rows == 3
     with files.iter_rows() as iterator:
         assert next(iterator) == {"a": 1, "b": "x"}

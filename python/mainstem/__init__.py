@@ -1,10 +1,10 @@
 """Mainstem: pipelines over images, audio, video, documents and tables, with models and your own Python.
 
-    import mainstem as ms
-    from mainstem import col
+import mainstem as ms
+from mainstem import col
 
-    photos = ms.read_files("photos/**/*.jpg").with_column("image", col("file").image.decode())
-    photos.write_parquet("out/photos")
+photos = ms.read_files("photos/**/*.jpg").with_column("image", col("file").image.decode())
+photos.write_parquet("out/photos")
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _HOMES = {
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = [*sorted(_HOME_OF), "__version__", "ai"]  # noqa: PLE0604
+__all__ = [*sorted(_HOME_OF), "__version__", "ai"]
 
 
 def __getattr__(name: str) -> Any:
@@ -85,7 +85,6 @@ if TYPE_CHECKING:
     from mainstem._functions import AiFunctions
     from mainstem.aggregates import AggregateExpression as AggregateExpression
     from mainstem.aggregates import count as count
-    from mainstem.settings import config as config
     from mainstem.dataframe import DataFrame as DataFrame
     from mainstem.datatype import DataType as DataType
     from mainstem.datatype import ImageMode as ImageMode
@@ -118,6 +117,7 @@ if TYPE_CHECKING:
     from mainstem.results import Row as Row
     from mainstem.results import Rows as Rows
     from mainstem.schema import Schema as Schema
+    from mainstem.settings import config as config
     from mainstem.user_function import UserFunction as UserFunction
     from mainstem.user_function import udf as udf
     from mainstem.user_function import udtf as udtf

@@ -64,7 +64,9 @@ def _method(function: Function, *, method: bool) -> list[str]:
         inner = "".join(f"        {parameter},\n" for parameter in parameters)
         head = f"    def {function.short_name}(\n{inner}    ) -> {result}:"
     doc = function.docstring().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    body = textwrap.indent(f'"""{doc}\n"""' if "\n" in doc else f'"""{doc}"""', " " * 8, lambda line: bool(line.strip()))
+    body = textwrap.indent(
+        f'"""{doc}\n"""' if "\n" in doc else f'"""{doc}"""', " " * 8, lambda line: bool(line.strip())
+    )
     return [head, *body.splitlines()]
 
 
@@ -92,7 +94,9 @@ def _page(name: str, members: list[Function]) -> str:
             for option in function.public_options:
                 default = "required" if option.required else f"`{option.default!r}`"
                 limits = f" ({option.limits})" if option.limits else ""
-                lines.append(f"| `{option.name}` | {_cell(option.annotation)} | {default} | {_cell(option.doc + limits)} |")
+                lines.append(
+                    f"| `{option.name}` | {_cell(option.annotation)} | {default} | {_cell(option.doc + limits)} |"
+                )
             lines.append("")
         lines += [f"Kind: {function.kind}; cost: {function.cost}.", ""]
     return "\n".join(lines).rstrip() + "\n"

@@ -162,7 +162,8 @@ def bind(
             arguments.append(value)
     if arguments and isinstance(arguments[0], str) and function.accessor == "ai":
         raise TypeError(
-            f"{function.name} takes an expression: col({arguments[0]!r}) for a column, lit({arguments[0]!r}) for the text"
+            f"{function.name} takes an expression: col({arguments[0]!r}) for a column, "
+            f"lit({arguments[0]!r}) for the text"
         )
     if function.needs_model:
         options["resolved"] = _resolved(function, options)

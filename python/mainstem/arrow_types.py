@@ -48,7 +48,9 @@ class MainstemScalar(pa.ExtensionScalar):  # type: ignore[misc]
     def as_py(self, **_: Any) -> Any:
         if not self.is_valid:
             return None
-        return python_values(pa.ExtensionArray.from_storage(self.type, pa.array([self.value.as_py()], self.type.storage_type)))[0]
+        return python_values(
+            pa.ExtensionArray.from_storage(self.type, pa.array([self.value.as_py()], self.type.storage_type))
+        )[0]
 
 
 class MainstemArray(pa.ExtensionArray):  # type: ignore[misc]

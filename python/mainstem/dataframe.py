@@ -14,6 +14,7 @@ from mainstem.consumption import Consumption
 from mainstem.errors import NotSupportedError, PlanError, translated
 from mainstem.expressions import Expression, col, lit
 from mainstem.grouped import GroupedDataFrame, aggregate_entries
+from mainstem.row_functions import RowFunctions
 from mainstem.schema import Schema
 from mainstem.selection import (
     Column,
@@ -25,7 +26,6 @@ from mainstem.selection import (
     value_of,
 )
 from mainstem.suggestion import suggestion
-from mainstem.row_functions import RowFunctions
 from mainstem.writing import Writing
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ class DataFrame(Cleaning, RowFunctions, Consumption, Writing):
     def __getitem__(self, key: str) -> Expression: ...
 
     @overload
-    def __getitem__(self, key: Sequence[str] | Expression) -> DataFrame: ...
+    def __getitem__(self, key: list[str] | Expression) -> DataFrame: ...
 
-    def __getitem__(self, key: str | Sequence[str] | Expression) -> Expression | DataFrame:
+    def __getitem__(self, key: str | list[str] | Expression) -> Expression | DataFrame:
         """``df["a"]`` is the column, ``df[["a", "b"]]`` selects, ``df[df["a"] > 1]`` filters."""
         if isinstance(key, str):
             self.schema[key]
@@ -247,7 +247,9 @@ class DataFrame(Cleaning, RowFunctions, Consumption, Writing):
         if not keys:
             raise TypeError("sort takes at least one column")
         downward = _for_each("descending", descending, len(keys))
-        nulls = [not down for down in downward] if nulls_first is None else _for_each("nulls_first", nulls_first, len(keys))
+        nulls = (
+            [not down for down in downward] if nulls_first is None else _for_each("nulls_first", nulls_first, len(keys))
+        )
         order = [
             {"expr": key.to_json(), "descending": down, "nulls_first": first}
             for key, down, first in zip(keys, downward, nulls, strict=True)
@@ -315,14 +317,10 @@ class DataFrame(Cleaning, RowFunctions, Consumption, Writing):
                 raise PlanError(
                     f"join: both sides have a column '{clash[0]}'; rename one: .rename(('{clash[0]}', '{clash[0]}_2'))"
                 )
-        node = plan.Node(
-            "join", {"how": kind, "left_on": left, "right_on": right}, left=self._node, right=other._node
-        )
+        node = plan.Node("join", {"how": kind, "left_on": left, "right_on": right}, left=self._node, right=other._node)
         return DataFrame(node)
 
-    def pipe(
-        self, function: Callable[Concatenate[DataFrame, P], R], *args: P.args, **kwargs: P.kwargs
-    ) -> R:
+    def pipe(self, function: Callable[Concatenate[DataFrame, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """``function(self, …)``: keeps chains readable."""
         return function(self, *args, **kwargs)
 

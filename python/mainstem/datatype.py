@@ -275,7 +275,8 @@ class DataType:
 
 
 _NESTED = frozenset(
-    "fixed_size_binary decimal time timestamp list map struct image tensor vector file audio audio_clip video_clip".split()
+    {"fixed_size_binary", "decimal", "time", "timestamp", "list", "map", "struct"}
+    | {"image", "tensor", "vector", "file", "audio", "audio_clip", "video_clip"}
 )
 
 

@@ -72,7 +72,7 @@ def read_video_frames(
     return frame.join_lateral(TableCall(call("video.explode_frames", col(column), **given).to_json()))
 
 
-def range(start_or_end: int, end: int | None = None, step: int = 1) -> DataFrame:  # noqa: A001 - Flink's name
+def range(start_or_end: int, end: int | None = None, step: int = 1) -> DataFrame:
     """Whole numbers from start up to, not including, end in the column ``id``."""
     start, stop = (0, start_or_end) if end is None else (start_or_end, end)
     if step == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -53,7 +54,7 @@ def _where(array: Any, values: list[Any]) -> list[Any]:
 
 def _sliced(array: Any, values: list[Any]) -> list[Any]:
     offsets = array.offsets.to_pylist()
-    return _where(array, [values[start:end] for start, end in zip(offsets[:-1], offsets[1:], strict=True)])
+    return _where(array, [values[start:end] for start, end in itertools.pairwise(offsets)])
 
 
 def _images(array: Any) -> list[Any]:
@@ -193,7 +194,11 @@ def _stored(value: Any, kind: DataType) -> Any:
             flat = numbers.reshape(-1)
             return flat if shape else {"data": flat, "shape": list(numbers.shape)}
         case "file":
-            made = File(os.fspath(value)) if isinstance(value, (str, os.PathLike)) and not isinstance(value, File) else value
+            made = (
+                File(os.fspath(value))
+                if isinstance(value, (str, os.PathLike)) and not isinstance(value, File)
+                else value
+            )
             return {name: getattr(made, name) for name in ("uri", "offset", "length", "version", "data")}
         case "audio":
             return _stored_sound(value)

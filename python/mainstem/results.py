@@ -82,8 +82,10 @@ class Rows(Sequence[Row]):
     def __getitem__(self, index: int | slice) -> Row | Rows:
         if isinstance(index, slice):
             start, stop, step = index.indices(len(self))
-            part = self._table.slice(start, max(0, stop - start)) if step == 1 else self._table.take(
-                list(range(start, stop, step))
+            part = (
+                self._table.slice(start, max(0, stop - start))
+                if step == 1
+                else self._table.take(list(range(start, stop, step)))
             )
             return Rows(part, self.job)
         return self._all()[index]

@@ -111,7 +111,11 @@ def as_rows(kind: DataType) -> DataType:
 
 
 def _of_class(annotation: type) -> DataType:
-    if typing.is_typeddict(annotation) or dataclasses.is_dataclass(annotation) or hasattr(annotation, "_field_defaults"):
+    if (
+        typing.is_typeddict(annotation)
+        or dataclasses.is_dataclass(annotation)
+        or hasattr(annotation, "_field_defaults")
+    ):
         hints = typing.get_type_hints(annotation, include_extras=True)
         if dataclasses.is_dataclass(annotation):
             hints = {field.name: hints[field.name] for field in dataclasses.fields(annotation)}
@@ -123,7 +127,9 @@ def _of_class(annotation: type) -> DataType:
     if numpy is not None and issubclass(annotation, numpy.generic):
         return DataType("bool" if annotation is numpy.bool_ else numpy.dtype(annotation).name)
     if full_name == "numpy.ndarray":
-        raise UnknownReturnType("an array has no type of its own: DataType.tensor('float32', (3, 224, 224)) or .vector(…)")
+        raise UnknownReturnType(
+            "an array has no type of its own: DataType.tensor('float32', (3, 224, 224)) or .vector(…)"
+        )
     raise UnknownReturnType(f"{full_name} does not say what column it becomes")
 
 

@@ -10,7 +10,7 @@ import inspect
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, cast
 
 from mainstem import return_types
 from mainstem.accessors import TableCall
@@ -92,7 +92,8 @@ class UserFunction:
                 )
             return UserFunction(self._function, self._settings, ((), {}))(*args, **kwargs)
         if not over_columns:
-            return self._here()(*args, **kwargs)
+            function = self._here()
+            return function(*args, **kwargs)
         values = [to_expression(value).to_json() for value in self._positional(args, kwargs)]
         node: dict[str, Any] = {"udf": self, "args": values}
         if self._settings.kind == "table":
@@ -103,22 +104,23 @@ class UserFunction:
         # A worker passes columns by position.
         if not kwargs:
             return list(args)
-        target = self._function.__call__ if self.is_class else self._function
-        signature = inspect.signature(target)
+        target: Any = self._function
+        signature = inspect.signature(target.__call__ if self.is_class else target)
         if self.is_class:
             signature = signature.replace(parameters=list(signature.parameters.values())[1:])
         bound = signature.bind(*args, **kwargs)
+        by_name = [n for n in kwargs if signature.parameters[n].kind is inspect.Parameter.KEYWORD_ONLY]
+        if by_name:
+            raise TypeError(f"{self.name}: columns are passed by position; {', '.join(by_name)} is keyword-only")
         bound.apply_defaults()
-        if bound.kwargs:
-            raise TypeError(f"{self.name}: columns are passed by position; {', '.join(bound.kwargs)} is keyword-only")
         return list(bound.args)
 
     def _here(self) -> Callable[..., Any]:
+        function: Any = self._function
         if self._init is None:
-            return self._function
+            return cast("Callable[..., Any]", function)
         args, kwargs = self._init
-        made: Callable[..., Any] = self._function(*args, **kwargs)
-        return made
+        return cast("Callable[..., Any]", function(*args, **kwargs))
 
     def _write(self) -> tuple[str, str]:
         if self._written is None:
@@ -171,7 +173,8 @@ def make(
     """Checks what a user gave and makes a user function of it."""
     init = None
     if isinstance(function, UserFunction):
-        function, init = function._function, function._init
+        given = function
+        function, init = given._function, given._init
     if not callable(function):
         raise TypeError(f"expected a function, a class or a callable object, not {function!r}")
     label = name or _name_of(function)
@@ -198,27 +201,6 @@ def make(
     return UserFunction(function, settings, init)
 
 
-@overload
-def udf(func: Callable[..., Any], **settings: Any) -> UserFunction: ...
-
-
-@overload
-def udf(
-    func: None = None,
-    *,
-    return_dtype: Any = None,
-    deterministic: bool = True,
-    name: str | None = None,
-    func_type: str | None = None,
-    concurrency: int | None = None,
-    batch_size: int | str | None = None,
-    timeout: float | dt.timedelta | None = None,
-    num_gpus: float | None = None,
-    gpu_type: str | None = None,
-    on_error: str = "raise",
-) -> Callable[[Callable[..., Any]], UserFunction]: ...
-
-
 def udf(
     func: Callable[..., Any] | None = None,
     *,
@@ -232,50 +214,28 @@ def udf(
     num_gpus: float | None = None,
     gpu_type: str | None = None,
     on_error: str = "raise",
-) -> UserFunction | Callable[[Callable[..., Any]], UserFunction]:
+) -> Any:
     """Makes a column function of Python: a function, a lambda, an async function, a class or a callable object.
 
     ``func_type``: "general" calls it for each row; "pandas", "arrow" and "numpy" with a batch of each column.
     ``return_dtype``: its column type; read from the annotations unless given. ``batch_size``: rows a call, or "auto"
     (by bytes and time). ``timeout``: seconds for one batch. ``on_error``: "raise", "null" or "dead_letter"."""
 
-    def decorate(function: Callable[..., Any]) -> UserFunction:
-        return make(
-            function,
-            kind="scalar",
-            return_dtype=return_dtype,
-            deterministic=deterministic,
-            name=name,
-            func_type=func_type,
-            concurrency=concurrency,
-            batch_size=batch_size,
-            timeout=timeout,
-            num_gpus=num_gpus,
-            gpu_type=gpu_type,
-            on_error=on_error,
-        )
-
-    return decorate(func) if func is not None else decorate
-
-
-@overload
-def udtf(func: Callable[..., Any], **settings: Any) -> UserFunction: ...
-
-
-@overload
-def udtf(
-    func: None = None,
-    *,
-    return_dtype: Any = None,
-    deterministic: bool = True,
-    name: str | None = None,
-    concurrency: int | None = None,
-    batch_size: int | str | None = None,
-    timeout: float | dt.timedelta | None = None,
-    num_gpus: float | None = None,
-    gpu_type: str | None = None,
-    on_error: str = "raise",
-) -> Callable[[Callable[..., Any]], UserFunction]: ...
+    made = functools.partial(
+        make,
+        kind="scalar",
+        return_dtype=return_dtype,
+        deterministic=deterministic,
+        name=name,
+        func_type=func_type,
+        concurrency=concurrency,
+        batch_size=batch_size,
+        timeout=timeout,
+        num_gpus=num_gpus,
+        gpu_type=gpu_type,
+        on_error=on_error,
+    )
+    return made(func) if func is not None else made
 
 
 def udtf(
@@ -290,27 +250,25 @@ def udtf(
     num_gpus: float | None = None,
     gpu_type: str | None = None,
     on_error: str = "raise",
-) -> UserFunction | Callable[[Callable[..., Any]], UserFunction]:
+) -> Any:
     """Makes a table function of Python: it yields or returns any number of rows for one, for ``join_lateral``.
 
     Rows are dicts, tuples, dataclasses or, where there is one column, values (column ``f0``)."""
 
-    def decorate(function: Callable[..., Any]) -> UserFunction:
-        return make(
-            function,
-            kind="table",
-            return_dtype=return_dtype,
-            deterministic=deterministic,
-            name=name,
-            concurrency=concurrency,
-            batch_size=batch_size,
-            timeout=timeout,
-            num_gpus=num_gpus,
-            gpu_type=gpu_type,
-            on_error=on_error,
-        )
-
-    return decorate(func) if func is not None else decorate
+    made = functools.partial(
+        make,
+        kind="table",
+        return_dtype=return_dtype,
+        deterministic=deterministic,
+        name=name,
+        concurrency=concurrency,
+        batch_size=batch_size,
+        timeout=timeout,
+        num_gpus=num_gpus,
+        gpu_type=gpu_type,
+        on_error=on_error,
+    )
+    return made(func) if func is not None else made
 
 
 def _value_makers(form: str) -> dict[str, Callable[..., Any]]:

@@ -35,7 +35,8 @@ class Image:
         kind = _mode_of(pixels) if mode is None else ImageMode[mode] if isinstance(mode, str) else ImageMode(mode)
         if pixels.dtype != kind.dtype or pixels.shape[2] != kind.channels:
             raise ValueError(
-                f"mode {kind.name} has {kind.channels} channels of {kind.dtype}, not {pixels.shape[2]} of {pixels.dtype}"
+                f"mode {kind.name} has {kind.channels} channels of {kind.dtype}, "
+                f"not {pixels.shape[2]} of {pixels.dtype}"
             )
         self.data: Array = np.ascontiguousarray(pixels)
         self.mode: ImageMode = kind
@@ -88,7 +89,11 @@ class Image:
         """A PNG whose longer side is at most so long."""
         import PIL.Image
 
-        picture = self.to_pil() if self.mode is not ImageMode.L16 else PIL.Image.fromarray((self.data[:, :, 0] >> 8).astype("u1"))
+        picture = (
+            self.to_pil()
+            if self.mode is not ImageMode.L16
+            else PIL.Image.fromarray((self.data[:, :, 0] >> 8).astype("u1"))
+        )
         picture.thumbnail((side, side))
         out = io.BytesIO()
         picture.save(out, "PNG")
@@ -167,9 +172,7 @@ class Audio:
 
     def __eq__(self, other: object) -> bool:
         return (
-            isinstance(other, Audio)
-            and self.sample_rate == other.sample_rate
-            and np.array_equal(self.data, other.data)
+            isinstance(other, Audio) and self.sample_rate == other.sample_rate and np.array_equal(self.data, other.data)
         )
 
     def __hash__(self) -> int:

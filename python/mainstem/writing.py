@@ -94,4 +94,3 @@ class Writing:
         if wait:
             job.wait()
         return job
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,10 +13,12 @@ def _option(name: str, kind: str, default: Any = None, **more: Any) -> dict[str,
     return {"name": name, "type": kind, "default": default, "required": False, "doc": f"The {name}.", **more}
 
 
-def _function(name: str, kind: str, arguments: list[str], options: list[dict[str, Any]] = [], **more: Any) -> dict[str, Any]:  # noqa: B006
+def _function(
+    name: str, kind: str, arguments: list[str], options: Sequence[dict[str, Any]] = (), **more: Any
+) -> dict[str, Any]:
     entries = [{"name": a.rstrip("?"), "accepts": "any", "doc": "", "optional": a.endswith("?")} for a in arguments]
     made = {"name": name, "kind": kind, "cost": "cheap", "doc": f"Does {name}.", "variadic": False}
-    return {**made, "arguments": entries, "options": options, **more}
+    return {**made, "arguments": entries, "options": list(options), **more}
 
 
 ON_ERROR = _option("on_error", "string", "raise", choices=["raise", "null", "dead_letter"])
@@ -40,7 +43,9 @@ FUNCTIONS = [
     _function("audio.split_by_timestamp", "table", ["audio", "timestamps?"], [_option("max_segments", "int", 1024)]),
     _function("document.pages", "table", ["document"], [_option("dpi", "int", 150)]),
     _function("video.explode_frames", "table", ["video"], [_option("frame_selector", "string", "all_frames")]),
-    _function("ai.embed_text", "call", ["text"], [_option("model", "string", required=True), _option("resolved", "string")]),
+    _function(
+        "ai.embed_text", "call", ["text"], [_option("model", "string", required=True), _option("resolved", "string")]
+    ),
     _function("add", "vector", ["left", "right"]),
     _function("agg.sum", "aggregate", ["value"]),
 ]

@@ -128,7 +128,7 @@ def test_parts_names_and_types() -> None:
 
 
 def test_mistakes_are_explained() -> None:
-    with pytest.raises(TypeError, match="& | ~"):
+    with pytest.raises(TypeError, match="for and, or, not"):
         bool(col("a") > 1)
     with pytest.raises(TypeError, match="explode"):
         list(col("a"))
@@ -164,9 +164,11 @@ def test_accessors_come_from_the_registry() -> None:
 def test_wrong_accessor_calls_name_the_nearest() -> None:
     with pytest.raises(AttributeError, match="Did you mean 'resize'"):
         col("a").image.resise  # noqa: B018
-    with pytest.raises(TypeError, match="no option 'widht'. Did you mean 'width'"):
+    with pytest.raises(TypeError, match=r"no option 'widht'. Did you mean 'width'"):
         col("a").image.resize(widht=1, height=1)
-    with pytest.raises(TypeError, match=r"missing a required argument: 'height'.*resize\(width, height, method='lanczos'\)"):
+    with pytest.raises(
+        TypeError, match=r"missing a required argument: 'height'.*resize\(width, height, method='lanczos'\)"
+    ):
         col("a").image.resize(1)
     with pytest.raises(TypeError, match="an option is the same for all rows"):
         col("a").image.resize(col("b"), 1)

@@ -26,7 +26,7 @@ class Label(TypedDict):
 @dataclasses.dataclass
 class Box:
     x: int
-    y: Optional[int]
+    y: int | None
 
 
 def payload_of(frame: ms.DataFrame) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -47,7 +47,7 @@ def payload_of(frame: ms.DataFrame) -> tuple[dict[str, Any], dict[str, Any]]:
         (list[int], DataType.list(DataType.int64())),
         (tuple[float, ...], DataType.list(DataType.float64())),
         (dict[str, int], DataType.map(DataType.string(), DataType.int64())),
-        (Optional[int], DataType.int64()),
+        (Optional[int], DataType.int64()),  # noqa: UP045
         (int | None, DataType.int64()),
         (Literal["a", "b"], DataType.string()),
         (Label, DataType.struct({"name": DataType.string(), "score": DataType.float64()})),
@@ -146,7 +146,9 @@ def test_functions_over_rows_and_batches() -> None:
 
     frame = ms.read_files("x").map(enrich)
     assert frame.columns == ["name", "score"]
-    batches = ms.read_files("x").map_batches(lambda b: b, return_dtype={"size": "int64"}, batch_format="pyarrow", batch_size=10)
+    batches = ms.read_files("x").map_batches(
+        lambda b: b, return_dtype={"size": "int64"}, batch_format="pyarrow", batch_size=10
+    )
     udf, payload = payload_of(batches)
     assert (udf["kind"], udf["form"], udf["batch_size"]) == ("map_batches", "arrow", 10)
     assert payload["form"] == "arrow"
@@ -172,13 +174,13 @@ def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> N
 
 
 def test_a_type_that_cannot_be_known_is_asked_for() -> None:
-    with pytest.raises(TypeError, match="lambda: it has no return annotation. Give its type: return_dtype="):
+    with pytest.raises(TypeError, match=r"lambda: it has no return annotation. Give its type: return_dtype="):
         ms.udf(lambda x: x)
 
     def array(x: int) -> np.ndarray:
         return np.zeros(x)
 
-    with pytest.raises(TypeError, match="DataType.tensor"):
+    with pytest.raises(TypeError, match=r"DataType\.tensor"):
         ms.udf(array)
 
 
@@ -192,5 +194,5 @@ def test_code_that_cannot_travel_is_explained() -> None:
         with lock:
             return x
 
-    with pytest.raises(TypeError, match="locked cannot be sent to a worker.*made in the worker"):
+    with pytest.raises(TypeError, match=r"locked cannot be sent to a worker.*made in the worker"):
         ms.range(3).select(y=locked(col("id")))
