@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "build" / "reports"
 BIN = ROOT / ".venv" / "bin"
-THREADED_ROOMS = ("platform", "services", "connectors", "operators", "runtime")
+THREADED_ROOMS = ("platform", "services", "services/host", "connectors", "operators", "runtime")
 STEPS = ("dev", "python", "asan", "tsan", "lint")
 
 
@@ -45,8 +45,8 @@ def run(*command: str | Path, **options: object) -> int:
     return subprocess.run([str(word) for word in command], cwd=ROOT, check=False, **options).returncode  # type: ignore[call-overload,no-any-return]
 
 
-def read_junit(path: Path) -> Count:
-    """Counts the cases of a JUnit file; ctest and pytest both write one."""
+def read_junit(path: Path, status: int) -> Count:
+    """Counts the cases of a JUnit file, as ctest and pytest write it; a bad exit status without a failed case is one."""
     count = Count()
     if not path.exists():
         return Count(failed=1)
@@ -57,17 +57,21 @@ def read_junit(path: Path) -> Count:
             count.skipped += 1
         else:
             count.passed += 1
+    if status != 0 and not count.failed:
+        count.failed = 1
     return count
 
 
-def test_programs(preset: str, rooms: tuple[str, ...]) -> list[str]:
-    """Names the test programs of a configured preset, of the given rooms or of all."""
+def programs(preset: str, rooms: tuple[str, ...]) -> list[str]:
+    """Names the test programs of a configured preset, of the given rooms or of all, and what they start."""
     listing = subprocess.run(
         ["ninja", "-C", f"build/{preset}", "-t", "targets", "all"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout
-    names = [line.split(":")[0] for line in listing.splitlines()]
-    prefixes = tuple(f"mainstem_{room}" for room in rooms) or ("mainstem_",)
-    return sorted({name for name in names if name.endswith("_test") and "/" not in name and name.startswith(prefixes)})
+    names = {line.split(":")[0] for line in listing.splitlines()}
+    tests = {name for name in names if name.startswith("mainstem_") and name.endswith("_test") and "/" not in name}
+    if rooms:
+        tests &= {f"mainstem_{room.replace('/', '_')}_test" for room in rooms}
+    return sorted(tests | ({"mainstem-host"} & names))
 
 
 def cpp(preset: str, rooms: tuple[str, ...] = ()) -> Count:
@@ -76,23 +80,23 @@ def cpp(preset: str, rooms: tuple[str, ...] = ()) -> Count:
         built = run("sh", "scripts/build.sh", "dev")
     else:
         built = 0 if (ROOT / "build" / preset / "build.ninja").exists() else run("cmake", "--preset", preset)
-        built = built or run("cmake", "--build", f"build/{preset}", "--target", *test_programs(preset, rooms))
+        built = built or run("cmake", "--build", f"build/{preset}", "--target", *programs(preset, rooms))
     if built != 0:
         print(f"{preset}: the build failed")
         return Count(failed=1)
     report = REPORTS / f"{preset}.xml"
     report.unlink(missing_ok=True)
-    narrowed = ["-R", f"^({'|'.join(rooms)})(/[a-z_]+)*: "] if rooms else []
-    run("ctest", "--test-dir", f"build/{preset}", "--output-on-failure", "--progress", "-j", "2",
-        "--output-junit", report, *narrowed)  # fmt: skip
-    return read_junit(report)
+    narrowed = ["-R", f"^({'|'.join(rooms)}): "] if rooms else []
+    status = run("ctest", "--test-dir", f"build/{preset}", "--output-on-failure", "--progress", "-j", "2",
+                 "--output-junit", report, *narrowed)  # fmt: skip
+    return read_junit(report, status)
 
 
 def python() -> Count:
     report = REPORTS / "python.xml"
     report.unlink(missing_ok=True)
-    run(BIN / "python", "-m", "pytest", "-q", "tests", f"--junitxml={report}")
-    return read_junit(report)
+    status = run(BIN / "python", "-m", "pytest", "-q", "tests", f"--junitxml={report}")
+    return read_junit(report, status)
 
 
 def lint() -> Count:
