@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mainstem.suggestion import suggestion
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -44,10 +46,16 @@ class DataType:
     __slots__ = ("_json",)
 
     def __init__(self, form: str | Mapping[str, Any]) -> None:
-        self._json: builtins.str | dict[builtins.str, Any] = form if isinstance(form, str) else dict(form)
-        name = self.name
-        if name not in _PLAIN and name not in _NESTED:
-            raise ValueError(f"there is no type '{name}'")
+        name = form if isinstance(form, str) else str(form.get("type"))
+        if name not in _PLAIN and name not in _PARAMETERS:
+            raise ValueError(f"there is no type '{name}'.{suggestion(name, [*_PLAIN, *_PARAMETERS])}")
+        if name in _PLAIN:
+            self._json: builtins.str | dict[builtins.str, Any] = name
+            return
+        self._json = {"type": name} if isinstance(form, str) else dict(form)
+        missing = [key for key in _PARAMETERS[name] if key not in self._json]
+        if missing:
+            raise ValueError(f"the type '{name}' needs {', '.join(missing)}")
 
     # Plain types.
 
@@ -274,10 +282,23 @@ class DataType:
         return f"DataType[{self}]"
 
 
-_NESTED = frozenset(
-    {"fixed_size_binary", "decimal", "time", "timestamp", "list", "map", "struct"}
-    | {"image", "tensor", "vector", "file", "audio", "audio_clip", "video_clip"}
-)
+#: What types with parameters cannot do without.
+_PARAMETERS: dict[str, tuple[str, ...]] = {
+    "fixed_size_binary": ("size",),
+    "decimal": ("precision", "scale"),
+    "time": ("unit",),
+    "timestamp": ("unit",),
+    "list": ("item",),
+    "map": ("key", "value"),
+    "struct": ("fields",),
+    "image": (),
+    "tensor": ("dtype", "shape"),
+    "vector": ("dtype", "dimension"),
+    "file": (),
+    "audio": (),
+    "audio_clip": (),
+    "video_clip": (),
+}
 
 
 def _type(value: Any) -> DataType:

@@ -8,7 +8,6 @@ import decimal
 import enum
 import math
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 from mainstem.datatype import DataType
@@ -33,7 +32,11 @@ def _encoded(value: Any) -> tuple[Any, DataType | None]:
     if numpy is not None and isinstance(value, numpy.ndarray):
         return _encoded_array(value)
     match value:
-        case None | bool() | int() | str():
+        case None | bool() | str():
+            return value, None
+        case int():
+            if not -(2**63) <= value < 2**63:
+                raise TypeError(f"{value} does not fit a 64-bit number; use a Decimal")
             return value, None
         case float():
             return (value, None) if math.isfinite(value) else (_not_finite(value), DataType.float64())
@@ -42,7 +45,8 @@ def _encoded(value: Any) -> tuple[Any, DataType | None]:
         case dt.datetime():
             zone = "UTC" if value.tzinfo else None
             moment = value.astimezone(dt.timezone.utc).replace(tzinfo=None) if value.tzinfo else value
-            return moment.isoformat(timespec="microseconds"), DataType.timestamp(6, zone)
+            text = moment.isoformat(timespec="microseconds")
+            return f"{text}Z" if zone else text, DataType.timestamp(6, zone)
         case dt.date():
             return value.isoformat(), DataType.date()
         case dt.time():
@@ -53,36 +57,28 @@ def _encoded(value: Any) -> tuple[Any, DataType | None]:
             return str(value), _decimal_type(value)
         case list() | tuple():
             return _encoded_list(list(value))
-        case Mapping():
-            return _encoded_struct(value)
     raise TypeError(
         f"a {type(value).__name__} cannot stand in a plan: literals are None, bool, int, float, str, bytes, dates, "
-        "Decimal, numpy arrays, and lists and dicts of these"
+        "Decimal, and lists and one-dimensional numpy arrays of these"
     )
 
 
-def _encoded_list(values: list[Any]) -> tuple[Any, DataType | None]:
+def _encoded_list(values: list[Any]) -> tuple[Any, DataType]:
+    if any(isinstance(value, (list, tuple)) for value in values):
+        raise TypeError("a list literal cannot hold lists")
     encoded = [_encoded(value) for value in values]
     kinds = {kind or _evident(value) for value, (_, kind) in zip(values, encoded, strict=True) if value is not None}
     if kinds == {DataType.int64(), DataType.float64()}:
         kinds = {DataType.float64()}
     if len(kinds) > 1:
         raise TypeError(f"a list literal holds values of one type, not {', '.join(sorted(map(str, kinds)))}")
-    item = kinds.pop() if kinds else None
-    return [form for form, _ in encoded], DataType.list(item) if item else None
-
-
-def _encoded_struct(value: Mapping[Any, Any]) -> tuple[Any, DataType | None]:
-    encoded = {str(name): (_encoded(item), item) for name, item in value.items()}
-    fields = {name: kind or _evident(item) for name, ((_, kind), item) in encoded.items()}
-    return {name: form for name, ((form, _), _) in encoded.items()}, DataType.struct(fields)
+    return [form for form, _ in encoded], DataType.list(kinds.pop() if kinds else DataType.null())
 
 
 def _encoded_array(array: Any) -> tuple[Any, DataType]:
-    flat = [_encoded(item)[0] for item in array.reshape(-1).tolist()]
-    if array.ndim == 1:
-        return flat, DataType.vector(str(array.dtype), len(flat))
-    return flat, DataType.tensor(str(array.dtype), array.shape)
+    if array.ndim != 1 or array.dtype.kind not in "biuf":
+        raise TypeError(f"an array literal is one row of numbers, not {array.dtype} of the shape {array.shape}")
+    return [_encoded(item)[0] for item in array.tolist()], DataType.list(DataType(str(array.dtype)))
 
 
 def _evident(value: Any) -> DataType:

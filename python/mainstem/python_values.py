@@ -60,15 +60,21 @@ def _sliced(array: Any, values: list[Any]) -> list[Any]:
 def _images(array: Any) -> list[Any]:
     storage = array.storage
     pixels, heights, widths, modes = (storage.field(index) for index in range(4))
+    if not len(storage):
+        return []
+    # By offsets: taking the bytes value by value would copy them.
+    _, offsets_buffer, data = pixels.buffers()
+    offsets = np.frombuffer(offsets_buffer, np.int64)[pixels.offset :].tolist()
+    sides = zip(heights.to_pylist(), widths.to_pylist(), modes.to_pylist(), storage.is_valid().to_pylist(), strict=True)
     made: list[Any] = []
-    for index, valid in enumerate(storage.is_valid().to_pylist()):
-        if not valid:
+    for start, (height, width, number, valid) in zip(offsets, sides, strict=False):
+        if not valid or number is None:
             made.append(None)
             continue
-        mode = ImageMode(modes[index].as_py())
-        shape = (heights[index].as_py(), widths[index].as_py(), mode.channels)
-        flat = np.frombuffer(pixels[index].as_buffer(), dtype=mode.dtype)
-        made.append(Image(flat.reshape(shape), mode))
+        mode = ImageMode(number)
+        count = height * width * mode.channels
+        flat = np.frombuffer(data, mode.dtype, count, start)
+        made.append(Image(flat.reshape(height, width, mode.channels), mode))
     return made
 
 

@@ -67,7 +67,7 @@ def test_a_value_on_the_left_stays_on_the_left() -> None:
         (
             dt.datetime(2024, 1, 2, 3, 4, 5, tzinfo=dt.timezone(dt.timedelta(hours=2))),
             {
-                "literal": "2024-01-02T01:04:05.000000",
+                "literal": "2024-01-02T01:04:05.000000Z",
                 "type": {"type": "timestamp", "unit": "us", "timezone": "UTC"},
             },
         ),
@@ -76,10 +76,11 @@ def test_a_value_on_the_left_stays_on_the_left() -> None:
         (decimal.Decimal("0.005"), {"literal": "0.005", "type": {"type": "decimal", "precision": 3, "scale": 3}}),
         ([1, None, 2], {"literal": [1, None, 2], "type": {"type": "list", "item": "int64"}}),
         ([1, 2.5], {"literal": [1, 2.5], "type": {"type": "list", "item": "float64"}}),
+        ([], {"literal": [], "type": {"type": "list", "item": "null"}}),
         (np.int16(7), {"literal": 7}),
         (
             np.array([1, 2], "float32"),
-            {"literal": [1.0, 2.0], "type": {"type": "vector", "dtype": "float32", "dimension": 2}},
+            {"literal": [1.0, 2.0], "type": {"type": "list", "item": "float32"}},
         ),
     ],
 )
@@ -96,6 +97,9 @@ def test_values_that_are_no_literals_are_refused() -> None:
         lit(object())
     with pytest.raises(TypeError, match="one type"):
         lit([1, "x"])
+    for value in ({"a": 1}, [[1]], np.zeros((2, 2)), 2**63):
+        with pytest.raises(TypeError):
+            lit(value)
 
 
 def test_is_in_takes_values_of_any_type() -> None:
