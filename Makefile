@@ -1,7 +1,7 @@
 # The way in: `make demo` and `make test` set everything up themselves on a Debian 12 with git, make and python3.
 .DEFAULT_GOAL := build
 .PHONY: setup build release samples demo test bench format lint clean
-PYTHON := .venv/bin/python
+python := .venv/bin/python
 
 setup: ## Debian packages and .venv; quick when nothing is missing
 	@sh scripts/setup.sh
@@ -13,16 +13,16 @@ release: setup ## what users run
 	@sh scripts/build.sh release
 
 samples: setup ## real photos, papers, speech and clips into build/samples
-	@$(PYTHON) scripts/samples.py
+	@$(python) scripts/samples.py
 
 demo: release samples ## the quality demo: Parquet and a page under build/demo
-	@PYTHONPATH=build/release/python $(PYTHON) examples/quality_demo.py
+	@PYTHONPATH=build/release/python $(python) examples/quality_demo.py
 
 test: setup ## everything: C++ (dev, address, thread), Python, lint, types
-	@$(PYTHON) scripts/run_tests.py
+	@$(python) scripts/run_tests.py
 
 bench: release samples ## the table of benches; BENCH="--works images --rounds 5" narrows it
-	@PYTHONPATH=build/release/python $(PYTHON) bench/run.py $(BENCH)
+	@PYTHONPATH=build/release/python $(python) bench/run.py $(BENCH)
 
 format: setup ## rewrite the Python sources in ruff's format
 	@.venv/bin/ruff format python tests examples bench scripts
@@ -31,7 +31,7 @@ format: setup ## rewrite the Python sources in ruff's format
 lint: setup ## style, types and walls
 	@.venv/bin/ruff check python tests examples bench scripts
 	@.venv/bin/mypy
-	@$(PYTHON) scripts/check_walls.py
+	@$(python) scripts/check_walls.py
 
 clean: ## build results; .venv stays
 	rm -rf build

@@ -46,7 +46,7 @@ def run(*command: str | Path, **options: object) -> int:
 
 
 def read_junit(path: Path, status: int) -> Count:
-    """Counts the cases of a JUnit file, as ctest and pytest write it; a bad exit status without a failed case is one."""
+    """Counts the cases of a JUnit file (ctest, pytest); a bad exit status without a failed case counts as one."""
     count = Count()
     if not path.exists():
         return Count(failed=1)
