@@ -1,5 +1,6 @@
 """Where the tests find the package that was just built, and real data."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +9,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILT = ROOT / "build" / "dev" / "python"
-if BUILT.is_dir() and str(BUILT) not in sys.path:
+if BUILT.is_dir():
+    # Imported here, so that tests that also look into python/ get this package, which has the native module beside it.
     sys.path.insert(0, str(BUILT))
+    importlib.import_module("mainstem")
 
 
 @pytest.fixture(scope="session")
