@@ -9,6 +9,7 @@ namespace {
 
 constexpr int64_t kSampleIntervalMsDefault = 1000;
 constexpr int64_t kSideMax = 65535;
+constexpr double kThreadsMax = 64;
 constexpr int64_t kPixelLimitDefault = 178956970;  // Pillow's limit for a decoded picture
 
 class ExplodeFrames : public TableKernel {
@@ -82,6 +83,7 @@ Result<video::FrameOptions> FrameOptionsOf(const Options& options) {
   frames.height = static_cast<int32_t>(options.MaybeInt("image_height").value_or(0));
   frames.width = static_cast<int32_t>(options.MaybeInt("image_width").value_or(0));
   frames.pixel_limit = options.Int("pixel_limit");
+  frames.threads = static_cast<int32_t>(options.Int("threads"));
   if (int64_t{frames.height} * frames.width > frames.pixel_limit) {
     return JobError(fmt::format("video.explode_frames: pictures of {} × {} pass pixel_limit={}", frames.height,
                                 frames.width, frames.pixel_limit));
@@ -137,6 +139,13 @@ std::vector<OptionSpec> OptionSpecs() {
        .default_value = kPixelLimitDefault,
        .doc = "A picture of more pixels fails the row.",
        .minimum = 1},
+      {.name = "threads",
+       .type = OptionType::kInt,
+       .default_value = 1,
+       .doc = "Threads of one video's decoder. Rows are read in parallel anyway; more help where videos are few and "
+              "long.",
+       .minimum = 1,
+       .maximum = kThreadsMax},
       {.name = "on_error",
        .default_value = "raise",
        .doc = "What a broken video does: 'raise' fails the row, 'skip' ends it; pictures emitted before stay.",

@@ -199,7 +199,9 @@ TEST_F(VideoFunctionsTest, SegmentsTogetherHoldEveryFrameOnce) {
   EXPECT_EQ(times, Times(Frames(Text(PathOf("h264.mp4")))));
 }
 
-Emitted Split(const Given& given, Value video = Value(MediaClip{.uri = "v", .start_time_ms = 100, .end_time_ms = 1099})) {
+const Value kSecond(MediaClip{.uri = "v", .start_time_ms = 100, .end_time_ms = 1099});
+
+Emitted Split(const Given& given, Value video = kSecond) {
   return Explode("video.split", {std::move(video)}, given, {LogicalType::VideoClip()});
 }
 
@@ -250,8 +252,8 @@ TEST(VideoSplitTest, DurationFromTheSecondArgument) {
   const Value row(StructValue{{Value(64), Value(int64_t{600})}});
   EXPECT_EQ(Clips(Explode("video.split", {Text("v"), row}, {{"num_segments", 2}}, {LogicalType::String(), metadata})),
             (Pairs{{0, 299}, {300, 599}}));
-  EXPECT_EQ(Clips(Explode("video.split", {Text("v"), Value()}, {{"num_segments", 2}, {"video_duration_ms", 200}}, types)),
-            (Pairs{{0, 99}, {100, 199}}));
+  const Given given{{"num_segments", 2}, {"video_duration_ms", 200}};
+  EXPECT_EQ(Clips(Explode("video.split", {Text("v"), Value()}, given, types)), (Pairs{{0, 99}, {100, 199}}));
   EXPECT_EQ(ClassOf(Explode("video.split", {Text("v"), Text("x")}, {{"num_segments", 2}},
                             {LogicalType::String(), LogicalType::String()}).status),
             ErrorClass::kJob);

@@ -34,7 +34,8 @@ struct Pdfium {
   int (*TextGetText)(FpdfTextPage*, int start, int count, unsigned short* out) = nullptr;  // NOLINT: PDFium's type
   FpdfBitmap* (*BitmapCreateEx)(int width, int height, int format, void* first_row, int stride) = nullptr;
   void (*BitmapDestroy)(FpdfBitmap*) = nullptr;
-  int (*BitmapFillRect)(FpdfBitmap*, int left, int top, int width, int height, unsigned long color) = nullptr;  // NOLINT
+  int (*BitmapFillRect)(FpdfBitmap*, int left, int top, int width, int height,
+                        unsigned long color) = nullptr;  // NOLINT: PDFium's type
   void (*RenderPageBitmap)(FpdfBitmap*, FpdfPage*, int left, int top, int width, int height, int rotate,
                            int flags) = nullptr;
 };

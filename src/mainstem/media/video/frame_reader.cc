@@ -155,7 +155,8 @@ bool FrameReader::Selects() {
     if (time_ms_ < next_sample_ms_) return false;
     // One picture serves every multiple that lies before it.
     const __int128 past = __int128{time_ms_} - next_sample_ms_;
-    next_sample_ms_ = Saturate(next_sample_ms_ + (past / options_.sample_interval_ms + 1) * options_.sample_interval_ms);
+    const __int128 interval = options_.sample_interval_ms;
+    next_sample_ms_ = Saturate(next_sample_ms_ + (past / interval + 1) * interval);
   }
   return selected_++ % options_.every_nth == 0;
 }

@@ -184,9 +184,30 @@ TEST_P(EveryContainer, MetadataIsFfprobes) {
   EXPECT_EQ(info->codec_name, expected["codec"].get<std::string>());
   EXPECT_DOUBLE_EQ(info->frames_per_second, 10.0);
   EXPECT_EQ(info->duration_ms, std::llround(std::stod(expected["duration"].get<std::string>()) * 1000));
-  EXPECT_EQ(info->frame_count, expected["nb_frames"].is_null() ? kUnknown : std::stoll(expected["nb_frames"].get<std::string>()));
+  const nlohmann::json& count = expected["nb_frames"];
+  EXPECT_EQ(info->frame_count, count.is_null() ? kUnknown : std::stoll(count.get<std::string>()));
   EXPECT_EQ(std::to_string(info->time_base_numerator) + "/" + std::to_string(info->time_base_denominator),
             expected["time_base"].get<std::string>());
+}
+
+TEST_P(EveryContainer, ThreadsOfTheDecoderChangeNothing) {
+  for (const FrameSelector selector : {FrameSelector::kAll, FrameSelector::kKeyframe}) {
+    const Outcomes one = ReadAll(GetParam(), {.selector = selector});
+    const Outcomes four = ReadAll(GetParam(), {.selector = selector, .threads = 4});
+    EXPECT_EQ(Times(four), Times(one));
+    EXPECT_TRUE(four.frames.back().image.pixels->Equals(*one.frames.back().image.pixels));
+  }
+}
+
+TEST_F(FrameReaderTest, SamplesThatTheIndexInventsAreARowError) {
+  std::string bytes = Contents("h264.mp4");
+  // One table each: sizes (all 1 byte), durations and chunks, claiming 100,000 samples (ISO/IEC 14496-12, 8.6 and 8.7).
+  const std::string many("\x00\x01\x86\xa0", 4);
+  bytes.replace(bytes.find("stsz") + 8, 8, std::string("\0\0\0\x01", 4) + many);
+  bytes.replace(bytes.find("stts") + 12, 4, many);
+  bytes.replace(bytes.find("stsc") + 16, 4, many);
+  const Outcomes outcomes = ReadAll(OpenBytes(Bytes::Own(std::move(bytes))));
+  EXPECT_EQ(ClassOf(outcomes.status), ErrorClass::kRow) << outcomes.status.ToString();
 }
 
 TEST_F(FrameReaderTest, EveryNthAndMaxFrames) {

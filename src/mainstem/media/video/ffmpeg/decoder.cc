@@ -171,7 +171,8 @@ Outcome FfmpegDecoder::PrepareScaler(int32_t width, int32_t height, std::string*
     return Outcome::kBadData;
   }
   // The matrix that the video names; swscale's default (BT.601) where it names none.
-  const int* matrix = sws_getCoefficients(frame.colorspace == AVCOL_SPC_UNSPECIFIED ? SWS_CS_DEFAULT : frame.colorspace);
+  const int* matrix =
+      sws_getCoefficients(frame.colorspace == AVCOL_SPC_UNSPECIFIED ? SWS_CS_DEFAULT : frame.colorspace);
   const int full_range = frame.color_range == AVCOL_RANGE_JPEG ? 1 : 0;
   sws_setColorspaceDetails(scaler_.get(), matrix, full_range, sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16,
                            1 << 16);

@@ -108,23 +108,39 @@ Outcome Input::OpenDemuxer(std::string* error) {
   return Outcome::kOk;
 }
 
+// FFmpeg's search for what a header leaves open reads and decodes megabytes. The header of an mp4 leaves nothing
+// open; fragmented ones and other containers may.
+bool Input::HeaderSaysAll() const {
+  if (av_match_list(format_->iformat->name, "mov,mp4", ',') == 0 || stream_index_ < 0) return false;
+  const AVCodecParameters* parameters = stream()->codecpar;
+  return parameters->codec_id != AV_CODEC_ID_NONE && parameters->width > 0 && parameters->height > 0 &&
+         stream()->avg_frame_rate.num > 0 && stream()->duration > 0;
+}
+
 Outcome Input::ChooseStream(std::string* error) {
-  const int code = avformat_find_stream_info(format_.get(), nullptr);
-  if (code < 0) return Failed("broken container", code, error);
-  for (unsigned index = 0; index < format_->nb_streams; ++index) {
-    AVStream* stream = format_->streams[index];
-    const bool cover = (stream->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0;
-    if (stream_index_ < 0 && stream->codecpar->codec_type == AVMEDIA_TYPE_VIDEO && !cover) {
-      stream_index_ = static_cast<int>(index);
-    } else {
-      stream->discard = AVDISCARD_ALL;
-    }
+  ChooseFirstVideo();
+  if (!HeaderSaysAll()) {
+    const int code = avformat_find_stream_info(format_.get(), nullptr);
+    if (code < 0) return Failed("broken container", code, error);
+    ChooseFirstVideo();  // streams may have been found
   }
   if (stream_index_ < 0) {
     *error = "the file has no video stream";
     return Outcome::kBadData;
   }
+  for (unsigned index = 0; index < format_->nb_streams; ++index) {
+    if (static_cast<int>(index) != stream_index_) format_->streams[index]->discard = AVDISCARD_ALL;
+  }
   return Outcome::kOk;
+}
+
+void Input::ChooseFirstVideo() {
+  stream_index_ = -1;
+  for (unsigned index = 0; index < format_->nb_streams && stream_index_ < 0; ++index) {
+    const AVStream* stream = format_->streams[index];
+    const bool cover = (stream->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0;
+    if (stream->codecpar->codec_type == AVMEDIA_TYPE_VIDEO && !cover) stream_index_ = static_cast<int>(index);
+  }
 }
 
 Outcome Input::Open(std::string* error) {

@@ -51,6 +51,8 @@ class Input {
   static int64_t SeekBytes(void* self, int64_t offset, int whence);
   Outcome OpenDemuxer(std::string* error);
   Outcome ChooseStream(std::string* error);
+  void ChooseFirstVideo();
+  bool HeaderSaysAll() const;
   Outcome Failed(const char* what, int code, std::string* error) const;
 
   ByteSource* source_;

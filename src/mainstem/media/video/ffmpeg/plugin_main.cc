@@ -17,8 +17,9 @@ extern "C" {
 namespace mainstem::video {
 namespace {
 
-// FFmpeg allocates what a header claims; no single piece may be larger than this.
-constexpr size_t kAllocationBytesMax = size_t{1} << 30;
+// FFmpeg allocates what a header claims: tables of samples that do not exist, for one. No single piece may be larger;
+// a plane of the largest picture that pixel_limit allows by default still fits.
+constexpr size_t kAllocationBytesMax = size_t{256} << 20;
 
 thread_local char logged_error[256];
 
