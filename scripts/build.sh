@@ -17,10 +17,11 @@ for entry in python/mainstem/*; do
   [ "$name" = __pycache__ ] || ln -s "../../../../python/mainstem/$name" "$package/$name"
 done
 
-if [ "$preset" = dev ]; then
-  # `.venv/bin/python` and `.venv/bin/mainstem` then use the tree; PYTHONPATH=build/release/python overrides it.
-  site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-  echo "$PWD/build/dev/python" > "$site/mainstem-tree.pth"
+# `.venv/bin/python` and `.venv/bin/mainstem` then use the tree: dev where it is built, otherwise what came first.
+# PYTHONPATH=build/PRESET/python chooses another.
+site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+if [ "$preset" = dev ] || [ ! -f "$site/mainstem-tree.pth" ]; then
+  echo "$PWD/build/$preset/python" > "$site/mainstem-tree.pth"
   printf '#!/bin/sh\nexec "%s/.venv/bin/python" -m mainstem "$@"\n' "$PWD" > .venv/bin/mainstem
   chmod +x .venv/bin/mainstem
 fi

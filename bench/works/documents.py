@@ -26,7 +26,7 @@ def prepare(folder: Path, parameters: dict[str, Any]) -> None:
 
 
 def model_files(case: Case) -> dict[str, str]:
-    """The files of the model as Mainstem's store keeps them; asked of the engine's own environment."""
+    """The files of the model as Mainstem's store keeps them, asked of the engine's own environment."""
     import json
     import subprocess
 
@@ -34,7 +34,11 @@ def model_files(case: Case) -> dict[str, str]:
     python, package = root / ".venv" / "bin" / "python", root / "python"
     code = f"import json; from mainstem import models; print(json.dumps(models.resolve('embed_text', '{MODEL}')))"
     done = subprocess.run(
-        [str(python), "-c", code], env={**os.environ, "PYTHONPATH": str(package)}, check=True, capture_output=True, text=True
+        [str(python), "-c", code],
+        env={**os.environ, "PYTHONPATH": str(package)},
+        check=True,
+        capture_output=True,
+        text=True,
     )
     files: dict[str, str] = json.loads(done.stdout.splitlines()[-1])["files"]
     return files
