@@ -6,32 +6,33 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import json
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mainstem.accessors import ACCESSORS
 from mainstem.registry import Function, functions, parse
 
-_RESULTS = {"table": "TableCall", "aggregate": "AggregateExpression"}
-
 
 def stub_text(known: Mapping[str, Function]) -> str:
     """The text of ``_functions.pyi``."""
-    lines = [
-        '"""The registry\'s functions as methods. Written by `python -m mainstem._stubs`; do not edit."""',
-        "",
-        "from collections.abc import Sequence",
-        "from typing import Any",
-        "",
-        "from mainstem.accessors import Accessor, FunctionNamespace, TableCall",
-        "from mainstem.aggregates import AggregateExpression",
-        "from mainstem.expressions import Expression",
-    ]
+    lines: list[str] = []
     for prefix in ACCESSORS:
         lines += ["", f"class {prefix.capitalize()}Accessor(Accessor):", *_methods(known, prefix, method=True)]
     lines += ["", "class AiFunctions(FunctionNamespace):", *_methods(known, "ai", method=False)]
-    return "\n".join(lines) + "\n"
+    body = "\n".join(lines) + "\n"
+    head = [
+        '"""The registry\'s functions as methods. Written by `python -m mainstem._stubs`; do not edit."""',
+        "",
+        *(["from collections.abc import Sequence"] if "Sequence[" in body else []),
+        *(["from typing import Any"] if ": Any" in body else []),
+        "",
+        f"from mainstem.accessors import Accessor, FunctionNamespace{', TableCall' if '-> TableCall' in body else ''}",
+        "from mainstem.expressions import Expression",
+    ]
+    return "\n".join(head) + "\n" + body
 
 
 def _methods(known: Mapping[str, Function], prefix: str, *, method: bool) -> list[str]:
@@ -56,9 +57,9 @@ def _method(function: Function, *, method: bool) -> list[str]:
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY and not keyword_only:
             keyword_only = True
             parameters.append("*")
-        default = "" if parameter.default is inspect.Parameter.empty else f" = {parameter.default!r}"
+        default = "" if parameter.default is inspect.Parameter.empty else f" = {_quoted(parameter.default)}"
         parameters.append(f"{parameter.name}: {parameter.annotation}{default}")
-    result = _RESULTS.get(function.kind, "Expression")
+    result = "TableCall" if function.kind == "table" else "Expression"
     head = f"    def {function.short_name}({', '.join(parameters)}) -> {result}:"
     if len(head) > 120:
         inner = "".join(f"        {parameter},\n" for parameter in parameters)
@@ -68,6 +69,11 @@ def _method(function: Function, *, method: bool) -> list[str]:
         f'"""{doc}\n"""' if "\n" in doc else f'"""{doc}"""', " " * 8, lambda line: bool(line.strip())
     )
     return [head, *body.splitlines()]
+
+
+def _quoted(value: Any) -> str:
+    # As formatters write it: with double quotes.
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def reference_pages(known: Mapping[str, Function]) -> dict[str, str]:

@@ -93,6 +93,47 @@ class Expression(AccessorProperties, AggregateProperties):
         """The value without its sign."""
         return call("abs", self)
 
+    def sign(self) -> Expression:
+        """-1, 0 or 1."""
+        return call("sign", self)
+
+    def round(self, digits: int = 0) -> Expression:
+        """Rounded to so many digits behind the point."""
+        return call("round", self, digits=digits)
+
+    def floor(self) -> Expression:
+        """The next whole number below."""
+        return call("floor", self)
+
+    def ceil(self) -> Expression:
+        """The next whole number above."""
+        return call("ceil", self)
+
+    def sqrt(self) -> Expression:
+        """Square root."""
+        return call("sqrt", self)
+
+    def exp(self) -> Expression:
+        """e to the power of the value."""
+        return call("exp", self)
+
+    def ln(self) -> Expression:
+        """Natural logarithm."""
+        return call("ln", self)
+
+    def log10(self) -> Expression:
+        """Decimal logarithm."""
+        return call("log10", self)
+
+    def __round__(self, digits: int | None = None) -> Expression:
+        return self.round(digits or 0)
+
+    def __floor__(self) -> Expression:
+        return self.floor()
+
+    def __ceil__(self) -> Expression:
+        return self.ceil()
+
     # Comparison and logic.
 
     def __eq__(self, other: object) -> Expression:  # type: ignore[override]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,8 @@ from mainstem.suggestion import suggestion
 
 #: Options that Mainstem fills in itself and users never see.
 INTERNAL_OPTIONS = frozenset({"resolved"})
+
+_DOC_WIDTH = 100
 
 _PYTHON_TYPES = {
     "bool": "bool",
@@ -63,11 +66,11 @@ class Option:
             case (None, None):
                 return ""
             case (low, None):
-                return f"at least {low:g}"
+                return f"at least {_number(low)}"
             case (None, high):
-                return f"at most {high:g}"
+                return f"at most {_number(high)}"
             case (low, high):
-                return f"{low:g} to {high:g}"
+                return f"{_number(low)} to {_number(high)}"
 
 
 @dataclass(frozen=True)
@@ -101,11 +104,14 @@ class Function:
         return any(option.name == "resolved" for option in self.options)
 
     def docstring(self) -> str:
-        lines = [self.doc.strip() or self.name]
+        lines = textwrap.wrap(self.doc.strip(), _DOC_WIDTH) or [self.name]
         described = [(a.name, a.accepts, a.doc) for a in self.arguments]
         described += [(o.name, o.limits or o.annotation, o.doc) for o in self.public_options]
         if described:
-            lines += ["", "Parameters:", *(f"    {n} ({k}): {d}".rstrip(": ") for n, k, d in described)]
+            lines += ["", "Parameters:"]
+        for name, kind, doc in described:
+            text = f"{name} ({kind}): {doc}".rstrip(": ")
+            lines += textwrap.wrap(text, _DOC_WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 8)
         return "\n".join(lines)
 
     def signature(self, *, method: bool) -> inspect.Signature:
@@ -139,6 +145,10 @@ class Function:
         if method:
             parameters.insert(0, inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY))
         return inspect.Signature(parameters)
+
+
+def _number(value: float | None) -> str:
+    return str(int(value)) if value is not None and value == int(value) else f"{value:g}"
 
 
 def parse(functions_json: str) -> dict[str, Function]:

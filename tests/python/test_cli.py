@@ -67,7 +67,7 @@ def test_stubs_are_python_and_pages_name_every_function() -> None:
     known = parse(json.dumps(FUNCTIONS))
     text = stub_text(known)
     compile(text, "_functions.pyi", "exec")
-    assert "def resize(self, width: int, height: int, method: str = 'lanczos') -> Expression:" in text
+    assert 'def resize(self, width: int, height: int, method: str = "lanczos") -> Expression:' in text
     assert "def concat(self, *text: Any) -> Expression:" in text
     assert "def pages(self, dpi: int = 150) -> TableCall:" in text
     assert "def embed_text(self, text: Any, model: str) -> Expression:" in text
