@@ -116,6 +116,23 @@ TEST(Decode, TakesNoMemoryForAFlacThatClaimsGigabytes) {
   EXPECT_EQ(ClassOfDecode(flac), ErrorClass::kRow);
 }
 
+TEST(Decode, ReadsAFlacThatDoesNotKnowItsLength) {
+  // Encoders that write to a pipe leave the number of samples at 0: not known.
+  std::string flac = ReadTestdata("stereo48k.flac");
+  flac[21] = static_cast<char>(flac[21] & 0xf0);
+  flac.replace(22, 4, 4, '\0');
+  auto file = SoundFile::Open(Bytes::Own(flac));
+  ASSERT_TRUE(file.ok()) << file.status();
+  const auto metadata = ReadMetadata(*file);
+  ASSERT_TRUE(metadata.ok()) << metadata.status();
+  EXPECT_FALSE(metadata->frames || metadata->duration_ms || metadata->duration_seconds());
+  const auto waveform = Decode(*file);
+  ASSERT_TRUE(waveform.ok()) << waveform.status();
+  ASSERT_EQ(waveform->frames, 6000);
+  ExpectNear(waveform->data(), ReadSamples("stereo48k.f32"), 0);
+  EXPECT_EQ(ClassOfDecode(flac, 6000 * 2 * 4 - 1), ErrorClass::kRow);
+}
+
 TEST(Decode, RefusesWhatIsNoSound) {
   EXPECT_EQ(ClassOfDecode(""), ErrorClass::kRow);
   EXPECT_EQ(ClassOfDecode("R"), ErrorClass::kRow);
