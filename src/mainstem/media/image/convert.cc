@@ -1,5 +1,7 @@
 #include "mainstem/media/image/convert.h"
 
+#include "mainstem/media/image/vector_code.h"
+
 namespace mainstem {
 namespace {
 
@@ -9,7 +11,7 @@ struct Pixel {
 };
 
 template <ImageMode kMode>
-Pixel Load(const uint8_t* in) {
+MAINSTEM_IN_CALLER Pixel Load(const uint8_t* in) {
   if constexpr (kMode == ImageMode::kL) return {in[0], in[0], in[0], 255};
   if constexpr (kMode == ImageMode::kLA) return {in[0], in[0], in[0], in[1]};
   if constexpr (kMode == ImageMode::kRGB) return {in[0], in[1], in[2], 255};
@@ -21,12 +23,12 @@ Pixel Load(const uint8_t* in) {
 }
 
 template <ImageMode kMode, bool kGrey>
-void Store(const Pixel& pixel, uint8_t* out) {
-  const auto luma = [&] { return kGrey ? pixel.red : Luma(pixel.red, pixel.green, pixel.blue); };
+MAINSTEM_IN_CALLER void Store(const Pixel& pixel, uint8_t* out) {
+  const uint8_t luma = kGrey ? pixel.red : Luma(pixel.red, pixel.green, pixel.blue);
   if constexpr (kMode == ImageMode::kL) {
-    out[0] = luma();
+    out[0] = luma;
   } else if constexpr (kMode == ImageMode::kLA) {
-    out[0] = luma();
+    out[0] = luma;
     out[1] = pixel.alpha;
   } else if constexpr (kMode == ImageMode::kRGB || kMode == ImageMode::kRGBA) {
     out[0] = pixel.red;
@@ -34,7 +36,7 @@ void Store(const Pixel& pixel, uint8_t* out) {
     out[2] = pixel.blue;
     if constexpr (kMode == ImageMode::kRGBA) out[3] = pixel.alpha;
   } else {
-    *reinterpret_cast<uint16_t*>(out) = static_cast<uint16_t>(luma() * 257);
+    *reinterpret_cast<uint16_t*>(out) = static_cast<uint16_t>(luma * 257);
   }
 }
 
@@ -50,11 +52,22 @@ constexpr int PixelBytes(ImageMode mode) {
 }
 
 template <ImageMode kFrom, ImageMode kTo>
-void ConvertPixels(const uint8_t* __restrict in, uint8_t* __restrict out, int64_t pixels) {
+MAINSTEM_IN_CALLER void ConvertLoop(const uint8_t* __restrict in, uint8_t* __restrict out, int64_t pixels) {
   constexpr bool kGrey = kFrom == ImageMode::kL || kFrom == ImageMode::kLA || kFrom == ImageMode::kL16;
   for (int64_t i = 0; i < pixels; ++i) {
     Store<kTo, kGrey>(Load<kFrom>(in + i * PixelBytes(kFrom)), out + i * PixelBytes(kTo));
   }
+}
+
+template <ImageMode kFrom, ImageMode kTo>
+MAINSTEM_AVX2 void ConvertPixelsAvx2(const uint8_t* in, uint8_t* out, int64_t pixels) {
+  ConvertLoop<kFrom, kTo>(in, out, pixels);
+}
+
+template <ImageMode kFrom, ImageMode kTo>
+void ConvertPixels(const uint8_t* in, uint8_t* out, int64_t pixels) {
+  if (HasAvx2()) return ConvertPixelsAvx2<kFrom, kTo>(in, out, pixels);
+  ConvertLoop<kFrom, kTo>(in, out, pixels);
 }
 
 using Conversion = void (*)(const uint8_t*, uint8_t*, int64_t);

@@ -13,7 +13,7 @@ namespace mainstem {
 Result<Image> ConvertMode(const Image& image, ImageMode mode);
 
 /// The luma of one pixel.
-inline uint8_t Luma(uint8_t red, uint8_t green, uint8_t blue) {
+inline __attribute__((always_inline)) uint8_t Luma(uint8_t red, uint8_t green, uint8_t blue) {
   return static_cast<uint8_t>((red * 19595u + green * 38470u + blue * 7471u + 0x8000u) >> 16);
 }
 

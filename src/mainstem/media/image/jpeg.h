@@ -11,7 +11,7 @@
 namespace mainstem {
 
 /// Scans that a progressive JPEG may have; more are an attack on time (each scan visits every block).
-inline constexpr int kMaxJpegScans = 500;
+inline constexpr int kMaxJpegScans = 100;
 
 /// Lets the decoder scale: the smallest of 1/8, 1/4 and 1/2 that leaves at least these sides; none where one is 0.
 struct ScaledDecode {

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "mainstem/media/image/vector_code.h"
+
 namespace mainstem {
 
 enum class ResizeMethod;
@@ -44,8 +46,7 @@ void ResampleAcross(const AxisWeights& weights, int channels, const uint8_t* con
 void ResampleDown(const AxisWeights& weights, int32_t position, const uint8_t* const* rows, size_t row_bytes,
                   uint8_t* out);
 
-// The same for processors with AVX2.
-bool HasAvx2();
+/// The same for processors with AVX2.
 void ResampleAcrossAvx2(const AxisWeights& weights, int channels, const uint8_t* const* rows, uint8_t* const* out,
                         int count);
 void ResampleDownAvx2(const AxisWeights& weights, int32_t position, const uint8_t* const* rows, size_t row_bytes,

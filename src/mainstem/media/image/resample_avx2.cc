@@ -12,7 +12,6 @@ namespace mainstem {
 
 // A sum of weight · sample is computed as (Σ high · sample) · 2^11 + Σ low · sample: two 16-bit multiply-adds instead of
 // a slow 32-bit multiplication, and exactly the same integer.
-#define MAINSTEM_AVX2 __attribute__((target("avx2")))
 
 namespace {
 
@@ -127,8 +126,6 @@ MAINSTEM_AVX2 inline __m256i Rounded(__m256i high, __m256i low) {
 
 }  // namespace
 
-bool HasAvx2() { return __builtin_cpu_supports("avx2"); }
-
 void ResampleAcrossAvx2(const AxisWeights& weights, int channels, const uint8_t* const* rows, uint8_t* const* out,
                         int count) {
   if (count == kRowsAtOnce) return Across<kRowsAtOnce>(weights, channels, rows, out);
@@ -173,7 +170,6 @@ MAINSTEM_AVX2 void ResampleDownAvx2(const AxisWeights& weights, int32_t position
 
 #else
 
-bool HasAvx2() { return false; }
 void ResampleAcrossAvx2(const AxisWeights& weights, int channels, const uint8_t* const* rows, uint8_t* const* out,
                         int count) {
   ResampleAcrossPortable(weights, channels, rows, out, count);

@@ -14,7 +14,7 @@ enum class TensorLayout { kChw, kHwc };
 class TensorMaker {
  public:
   /// `mean` and `std` are empty or have one number a channel of `mode`.
-  TensorMaker(ImageMode mode, TensorLayout layout, std::vector<double> mean, std::vector<double> std);
+  TensorMaker(ImageMode mode, TensorLayout layout, const std::vector<double>& mean, const std::vector<double>& std);
 
   /// Shape [channels, height, width] or [height, width, channels]. The picture has the maker's mode.
   Result<Tensor> Make(const Image& image) const;
@@ -24,7 +24,8 @@ class TensorMaker {
  private:
   const ImageMode mode_;
   const TensorLayout layout_;
-  std::vector<float> values_;  // of every sample value, a table a channel
+  std::vector<float> mean_;
+  std::vector<float> std_;
 };
 
 }  // namespace mainstem
