@@ -1,6 +1,8 @@
 // FileDescriptor: owns one of the operating system's file descriptors.
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -30,6 +32,15 @@ class FileDescriptor {
  private:
   int fd_ = -1;
 };
+
+/// What ReadSome returns where a descriptor that does not wait has nothing now.
+inline constexpr int64_t kNothingNow = -1;
+
+/// Reads what is there, at most `out`: a number of bytes, 0 at the end (or after an error), or kNothingNow.
+int64_t ReadSome(int fd, std::span<char> out);
+
+/// Writes to this process's standard error; gives up where nobody listens.
+void WriteToStandardError(std::string_view text);
 
 /// Returns a JobError from errno: "what: reason".
 Status SystemError(std::string_view what, int error_number);
