@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from mainstem import return_types
 from mainstem.accessors import TableCall
+from mainstem.dataclass_results import converting, holds_dataclass
 from mainstem.datatype import DataType
 from mainstem.expressions import Expression, _first_column, to_expression
 
@@ -115,6 +116,12 @@ class UserFunction:
         bound.apply_defaults()
         return list(bound.args)
 
+    def _gives_dataclasses(self) -> bool:
+        try:
+            return holds_dataclass(return_types.of_callable(self._function))
+        except return_types.UnknownReturnType:
+            return False
+
     def _here(self) -> Callable[..., Any]:
         function: Any = self._function
         if self._init is None:
@@ -128,7 +135,7 @@ class UserFunction:
 
             args, kwargs = self._init or ((), {})
             content = {
-                "callable": self._function,
+                "callable": converting(self._function) if self._gives_dataclasses() else self._function,
                 "kind": self._settings.kind,
                 "form": self._settings.form,
                 "is_class": self.is_class,
