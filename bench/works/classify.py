@@ -163,14 +163,16 @@ def check(case: Case) -> str:
     found = images.names_and_values(case.out, "logits")
     assert set(found) == set(names), f"{len(found)} rows for {len(names)} good images"
     model = Model(str(case.inputs / "resnet18.onnx"))
-    worst = 1.0
-    for name in names[:: max(1, len(names) // 10)]:
-        value = found[name]
-        logits = numpy.asarray(value["data"] if isinstance(value, dict) else value, "float64").ravel()
-        expected = model.run(pixels((case.inputs / "images" / name).read_bytes())[None])[0].astype("float64")
-        worst = min(worst, logits @ expected / numpy.linalg.norm(logits) / numpy.linalg.norm(expected))
-    assert worst > 0.99, f"cosine {worst:.4f} against onnxruntime"
-    return f"{len(found)} rows, cosine at least {worst:.4f} against onnxruntime"
+    some = names[:: max(1, len(names) // 10)]
+    expected = model.run(numpy.stack([pixels((case.inputs / "images" / name).read_bytes()) for name in some]))
+    values = [found[name]["data"] if isinstance(found[name], dict) else found[name] for name in some]
+    logits = numpy.stack([numpy.asarray(value, "float64").ravel() for value in values])
+    # A random network answers all photos much alike: what tells them apart is compared.
+    ours, theirs = logits - expected.mean(axis=0), expected - expected.mean(axis=0)
+    norms = numpy.linalg.norm(ours, axis=1) * numpy.linalg.norm(theirs, axis=1)
+    worst = float(((ours * theirs).sum(axis=1) / norms).min())
+    assert worst > 0.95, f"cosine {worst:.4f} against onnxruntime"
+    return f"{len(found)} rows, cosine at least {worst:.4f} against onnxruntime, the mean taken off"
 
 
 WORK = Work(
