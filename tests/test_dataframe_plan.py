@@ -304,6 +304,9 @@ def test_rows_come_back_in_every_form(core: FakeCore, files: ms.DataFrame) -> No
     with files.iter_rows() as iterator:
         assert next(iterator) == {"a": 1, "b": "x"}
     assert core.jobs[-1].cancelled
+    started = len(core.jobs)
+    files.iter_rows().close()
+    assert len(core.jobs) == started
     core.batches = []
     assert files.to_arrow().column_names == ["file", "size", "modified"]
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from mainstem.errors import JobError
 from mainstem.settings import config
 
 
@@ -65,7 +66,7 @@ def native() -> NativeModule:
         try:
             _native = cast(NativeModule, importlib.import_module("mainstem._core"))
         except ImportError as error:
-            raise ImportError(
+            raise JobError(
                 f"mainstem's native module could not be loaded ({error}). "
                 "Install the package again: pip install --force-reinstall mainstem"
             ) from error

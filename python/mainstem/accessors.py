@@ -31,11 +31,13 @@ class Accessor:
     def __init__(self, expression: Expression) -> None:
         self._expression = expression
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        known = [f.short_name for f in registry.functions().values() if f.accessor == self._prefix]
-        raise AttributeError(f"there is no function '{self._prefix}.{name}'.{suggestion_or_list(name, known)}")
+    if not TYPE_CHECKING:  # type checkers know what there is
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            known = [f.short_name for f in registry.functions().values() if f.accessor == self._prefix]
+            raise AttributeError(f"there is no function '{self._prefix}.{name}'.{suggestion_or_list(name, known)}")
 
     def __repr__(self) -> str:
         return f"<functions {self._prefix}.* on {self._expression!r}>"

@@ -36,6 +36,10 @@ class Consumption:
 
         return start(self._node, job_name=job_name)
 
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        # The job starts with the first batch, so that an iterator that is never used leaves none behind.
+        yield from self._start().batches()
+
     def collect(self, *, job_name: str | None = None) -> Rows:
         """All rows, in memory: a list that shows itself as a table."""
         from mainstem.results import Rows
@@ -64,7 +68,7 @@ class Consumption:
         """Rows one by one, while the job runs. ``with df.iter_rows() as rows:`` ends the job when the loop is left."""
         from mainstem.results import CloseableIterator, rows_of
 
-        batches = self._start().batches()
+        batches = self._batches()
 
         def rows() -> Iterator[Row]:
             for batch in batches:
@@ -79,7 +83,7 @@ class Consumption:
         check_batch_format(batch_format)
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size!r}")
-        batches = self._start().batches()
+        batches = self._batches()
         made = (formatted(table, batch_format) for table in rebatched(batches, batch_size))
         return CloseableIterator(made, cast(Any, batches).close)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mainstem.accessors import AccessorProperties
 from mainstem.aggregates import AggregateProperties
@@ -266,12 +266,13 @@ class Expression(AccessorProperties, AggregateProperties):
         text = text_of(self._node)
         return f"<{text}>" if self._name == _first_column(self._node) else f"<{text} as {self._name}>"
 
-    def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        raise AttributeError(
-            f"expressions have no '{name}'.{suggestion(name, dir(type(self)))} A field of a struct is .get('{name}')"
-        )
+    if not TYPE_CHECKING:  # type checkers know what there is
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            near = suggestion(name, dir(type(self)))
+            raise AttributeError(f"expressions have no '{name}'.{near} A field of a struct is .get('{name}')")
 
 
 class When(Expression):

@@ -49,21 +49,20 @@ class Job:
         from mainstem.display import progress_view
 
         deadline = None if timeout is None else time.monotonic() + timeout
-        with progress_view(self) as view:
-            while True:
-                left = _LOOK_S if deadline is None else min(_LOOK_S, max(0.0, deadline - time.monotonic()))
-                try:
-                    with translated():
-                        done = self._native.wait(left)
-                except KeyboardInterrupt:
-                    self.cancel()
-                    raise
-                except MainstemError as error:
-                    error.job = self
-                    raise
-                if done or (deadline is not None and time.monotonic() >= deadline):
-                    return done
-                view.update()
+        try:
+            with progress_view(self) as view, translated():
+                while True:
+                    left = _LOOK_S if deadline is None else min(_LOOK_S, max(0.0, deadline - time.monotonic()))
+                    done = self._native.wait(left)
+                    if done or (deadline is not None and time.monotonic() >= deadline):
+                        return done
+                    view.update()
+        except KeyboardInterrupt:
+            self.cancel()
+            raise
+        except MainstemError as error:
+            error.job = self
+            raise
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows that come out of the job, as pyarrow batches, while it runs. Leaving the loop cancels the job."""

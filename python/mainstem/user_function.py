@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import functools
-import hashlib
 import inspect
 import json
 from collections.abc import Callable
@@ -131,6 +130,8 @@ class UserFunction:
 
     def _write(self) -> tuple[str, str]:
         if self._written is None:
+            import hashlib
+
             import cloudpickle
 
             args, kwargs = self._init or ((), {})
