@@ -55,7 +55,8 @@ def run(command: list[str], *, environment: dict[str, str], log: Path, timeout: 
     if measured.returncode is None:
         process.kill()
         process.wait()
-    measured.left_behind = _end_leftovers(ignore)
+    left = _end_leftovers(ignore)
+    measured.left_behind = left if measured.returncode is not None else []  # what we interrupted is not to blame
     after = os.times()
     measured.cpu_seconds = after.children_user + after.children_system - before.children_user - before.children_system
     return measured

@@ -73,10 +73,13 @@ def machine() -> str:
     return f"{os.cpu_count()} cores ({model}), {platform.system()} {platform.release()}"
 
 
-def markdown(summaries: Sequence[dict[str, Any]], arguments: argparse.Namespace) -> str:
+def markdown(summaries: Sequence[dict[str, Any]]) -> str:
+    places = sorted({summary["taken"]["machine"] for summary in summaries})
+    dates = sorted({summary["taken"]["date"] for summary in summaries})
+    rounds = sorted({summary["taken"]["rounds"] for summary in summaries})
     lines = [
-        f"Taken {date.today()} on {machine()}; scale {arguments.scale}, "
-        f"medians of {arguments.rounds} interleaved rounds.",
+        f"Taken {' and '.join(dates)} on {' and '.join(places)}; medians of {' or '.join(map(str, rounds))} interleaved "
+        f"rounds, scale {summaries[0]['taken']['scale']}.",
         "Ratio = best peer's time / Mainstem's. Memory = PSS of the tree of processes.",
         "",
         "| work | Mainstem s | best peer s | ratio | share of limit | must reach | MiB: ours / smallest peer |",
@@ -121,7 +124,14 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def write(folder: Path, benches: Sequence[Any], arguments: argparse.Namespace) -> None:
-    summaries = [summarise(bench) for bench in benches]
-    runs = {bench.name: bench.results for bench in benches}
-    (folder / "results.json").write_text(json.dumps({"summaries": summaries, "runs": runs}, indent=1, default=str))
-    (folder / "results.md").write_text(markdown(summaries, arguments))
+    """Adds these works to the results that are there; others of the same scale stay."""
+    path = folder / "results.json"
+    kept = json.loads(path.read_text()) if path.exists() else {"summaries": [], "runs": {}}
+    taken = {"date": str(date.today()), "machine": machine(), "rounds": arguments.rounds, "scale": arguments.scale}
+    summaries = {one["work"]: one for one in kept["summaries"] if one.get("taken", {}).get("scale") == arguments.scale}
+    summaries |= {bench.name: {**summarise(bench), "taken": taken} for bench in benches}
+    runs = {name: runs for name, runs in kept["runs"].items() if name in summaries}
+    runs |= {bench.name: bench.results for bench in benches}
+    found = sorted(summaries.values(), key=lambda one: works.NAMES.index(one["work"].split("[")[0]))
+    path.write_text(json.dumps({"summaries": found, "runs": runs}, indent=1, default=str))
+    (folder / "results.md").write_text(markdown(found))

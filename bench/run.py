@@ -5,7 +5,7 @@
     make bench BENCH="--scale quick --rounds 1"        small inputs, to see that it runs
 
 Each run is a process of its own. An engine's imports and start-up are not timed unless the work says so. Inputs stay in
-build/bench/inputs; results go to build/bench/results.json and results.md.
+build/bench/inputs; results go to build/bench/results.json and results.md, beside those of works not run this time.
 """
 
 from __future__ import annotations
