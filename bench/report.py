@@ -78,8 +78,8 @@ def markdown(summaries: Sequence[dict[str, Any]]) -> str:
     dates = sorted({summary["taken"]["date"] for summary in summaries})
     rounds = sorted({summary["taken"]["rounds"] for summary in summaries})
     lines = [
-        f"Taken {' and '.join(dates)} on {' and '.join(places)}; medians of {' or '.join(map(str, rounds))} interleaved "
-        f"rounds, scale {summaries[0]['taken']['scale']}.",
+        f"Taken {' and '.join(dates)} on {' and '.join(places)}; "
+        f"medians of {' or '.join(map(str, rounds))} interleaved rounds, scale {summaries[0]['taken']['scale']}.",
         "Ratio = best peer's time / Mainstem's. Memory = PSS of the tree of processes.",
         "",
         "| work | Mainstem s | best peer s | ratio | share of limit | must reach | MiB: ours / smallest peer |",
@@ -105,6 +105,8 @@ def markdown(summaries: Sequence[dict[str, Any]]) -> str:
         for name, engine in summary["engines"].items():
             spread = engine["spread"]
             notes = [engine["checked"] or ""] + engine["errors"]
+            if isinstance(engine["detail"], dict):
+                notes.append(", ".join(f"{key} {value}" for key, value in engine["detail"].items()))
             if engine["failed_runs"]:
                 notes.append(f"{engine['failed_runs']} runs failed")
             if engine["left_behind"]:
