@@ -83,23 +83,30 @@ def use(module: NativeModule | None) -> NativeModule | None:
 
 def engine() -> NativeEngine:
     """Returns the engine for the settings of now. Engines are kept: workers and caches live in them."""
-    options = json.dumps(config.engine_options(), sort_keys=True)
+    options = json.dumps({**config.engine_options(), **worker_options()}, sort_keys=True)
     found = _engines.get(options)
     if found is None:
-        prepare_environment()
+        if "MAINSTEM_PDFIUM" not in os.environ and (library := pdfium_library()):
+            os.environ["MAINSTEM_PDFIUM"] = library
         found = _engines[options] = native().Engine(options)
     return found
 
 
-def prepare_environment() -> None:
-    """Tells the engine and its workers where to find things: Python, its modules, the PDF library."""
-    os.environ["MAINSTEM_PYTHON"] = sys.executable
-    # Workers get it as their PYTHONPATH, so that they find the modules that the script finds.
-    os.environ["MAINSTEM_PYTHON_PATH"] = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
-    if "MAINSTEM_PDFIUM" not in os.environ:
-        library = pdfium_library()
-        if library:
-            os.environ["MAINSTEM_PDFIUM"] = library
+def worker_options() -> dict[str, Any]:
+    """Where the engine finds what it starts. Workers find the modules that the script finds."""
+    package = Path(__file__).resolve().parent
+    options: dict[str, Any] = {
+        "python": sys.executable,
+        "python_host": str(package / "host.py"),
+        "environment": ["PYTHONPATH=" + os.pathsep.join(os.path.abspath(entry) for entry in sys.path)],
+    }
+    # Installed in editable mode, Python files and what was built lie in different folders.
+    built = getattr(native(), "__file__", None)
+    for folder in (package, Path(built).resolve().parent if built else package):
+        program = folder / "bin" / "mainstem-host"
+        if program.is_file():
+            options["native_host"] = str(program)
+    return options
 
 
 def pdfium_library() -> str | None:

@@ -5,6 +5,7 @@ without Mainstem: pyarrow then shows the storage."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -217,10 +218,8 @@ def register() -> None:
         AudioClipType(),
         VideoClipType(),
     ):
-        try:
+        with contextlib.suppress(pa.ArrowKeyError):  # the module was imported again
             pa.register_extension_type(example)
-        except pa.ArrowKeyError:
-            pass  # the module was imported again
 
 
 def to_arrow(data_type: DataType) -> pa.DataType:

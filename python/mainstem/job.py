@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mainstem import plan
 from mainstem._engine import NativeJob, engine
 from mainstem.errors import MainstemError, translated
+from mainstem.settings import config
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,11 +77,13 @@ class Job:
             with progress_view(self) as view:
                 while True:
                     with translated():
+                        # Asked in this order, neither the last batch nor an error at the end can be missed.
+                        over = self._native.finished()
                         batch = self._native.next(_LOOK_S)
-                        ended = batch is None and self._native.finished()
                     if batch is not None:
                         yield pa.record_batch(batch)
-                    elif ended:
+                    elif over:
+                        ended = True
                         return
                     view.update()
         except MainstemError as error:
@@ -114,14 +117,17 @@ class Job:
         return f"<Job {self.name or ''} {'finished' if self.finished else 'running'}>".replace("  ", " ")
 
 
-def start(root: Node, *, job_name: str | None = None) -> Job:
-    """Starts a plan."""
+def start(root: Node, *, job_name: str | None = None, dead_letters: str | None = None) -> Job:
+    """Starts a plan; ``dead_letters`` is a file for the rows that are set aside."""
     written = plan.write(root)
-    return start_written(written.json, written.tables, job_name=job_name)
+    return start_written(written.json, written.tables, job_name=job_name, dead_letters=dead_letters)
 
 
-def start_written(plan_json: str, tables: Any = None, *, job_name: str | None = None) -> Job:
+def start_written(
+    plan_json: str, tables: Any = None, *, job_name: str | None = None, dead_letters: str | None = None
+) -> Job:
     """Starts a plan that is JSON already."""
-    options = {} if job_name is None else {"name": job_name}
+    settings = {"name": job_name, "dead_letters": dead_letters, "watchdog": config.get("watchdog")}
+    options = {name: value for name, value in settings.items() if value is not None}
     with translated():
         return Job(engine().start(plan_json, tables or {}, json.dumps(options)), job_name)

@@ -9,7 +9,7 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
-from mainstem._engine import native
+from mainstem._engine import NativeModule, native
 from mainstem.suggestion import suggestion
 
 #: Options that Mainstem fills in itself and users never see.
@@ -171,7 +171,15 @@ def _parse(text: str) -> dict[str, Function]:
 
 def functions() -> dict[str, Function]:
     """All functions of the native engine, by name."""
-    return _parse(native().functions_json())
+    global _read
+    module = native()
+    if _read is None or _read[0] is not module:
+        _read = (module, _parse(module.functions_json()))
+    return _read[1]
+
+
+# The native module whose functions were read last, and these.
+_read: tuple[NativeModule, dict[str, Function]] | None = None
 
 
 def find(name: str) -> Function:

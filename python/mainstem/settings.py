@@ -17,12 +17,16 @@ class Setting:
 
 
 _FETCH = "fetch."
+_NOT_THE_ENGINES = ("progress", "watchdog")
 
 #: Every setting. Those that are not set are left to the engine's defaults.
 SETTINGS: dict[str, Setting] = {
     "memory_budget": Setting((str, int), "Memory of the process and its workers: '512MB', '4GB' or bytes."),
     "parallelism": Setting((int,), "Subtasks that each step may use; the number of processors unless set."),
     "progress": Setting((bool,), "Show live progress. Unless set: where the error stream is a terminal."),
+    "watchdog": Setting(
+        (str, int, float), "Seconds, or '60s', without progress after which a job says what it waits for."
+    ),
     "log_level": Setting((str,), "'debug', 'info', 'warning' or 'error'."),
     "fetch.max_in_flight": Setting((int,), "Requests open at once."),
     "fetch.max_bytes_in_flight": Setting((str, int), "Bytes received and not yet used."),
@@ -67,7 +71,7 @@ class Config:
         """What the engine is created with; the fetch settings stand in an object of their own."""
         options: dict[str, Any] = {}
         for name, value in sorted(self._values.items()):
-            if name == "progress":
+            if name in _NOT_THE_ENGINES:
                 continue
             if name.startswith(_FETCH):
                 options.setdefault("fetch", {})[name[len(_FETCH) :]] = value

@@ -17,7 +17,8 @@ class Writing:
     """Files out of a data frame. What is written becomes visible as a whole, or not at all.
 
     ``mode``: "append" to what is there, "overwrite" it, or "error" where something is there. With ``wait=False`` the
-    job is returned while it runs. ``options`` are the connector's own; those not given keep its defaults."""
+    job is returned while it runs. ``dead_letters``: a file for the rows that are set aside, with the reasons.
+    ``options`` are the connector's own; those not given keep its defaults."""
 
     __slots__ = ()
 
@@ -30,10 +31,11 @@ class Writing:
         mode: str = "append",
         wait: bool = True,
         job_name: str | None = None,
+        dead_letters: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Job:
         """Parquet files in a folder. Options: ``compression``, ``target_file_bytes``, ``row_group_bytes``."""
-        return self._write("parquet", path, mode, wait, job_name, options)
+        return self._write("parquet", path, mode, wait, job_name, dead_letters, options)
 
     def write_json(
         self,
@@ -42,10 +44,11 @@ class Writing:
         mode: str = "append",
         wait: bool = True,
         job_name: str | None = None,
+        dead_letters: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Job:
         """JSON files in a folder, one object a line."""
-        return self._write("json", path, mode, wait, job_name, options)
+        return self._write("json", path, mode, wait, job_name, dead_letters, options)
 
     def write_csv(
         self,
@@ -54,10 +57,11 @@ class Writing:
         mode: str = "append",
         wait: bool = True,
         job_name: str | None = None,
+        dead_letters: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Job:
         """CSV files in a folder."""
-        return self._write("csv", path, mode, wait, job_name, options)
+        return self._write("csv", path, mode, wait, job_name, dead_letters, options)
 
     def write_files(
         self,
@@ -66,10 +70,11 @@ class Writing:
         mode: str = "append",
         wait: bool = True,
         job_name: str | None = None,
+        dead_letters: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Job:
         """One file a row in a folder: bytes of one column under the name in another."""
-        return self._write("files", path, mode, wait, job_name, options)
+        return self._write("files", path, mode, wait, job_name, dead_letters, options)
 
     def _write(
         self,
@@ -78,6 +83,7 @@ class Writing:
         mode: str,
         wait: bool,
         job_name: str | None,
+        dead_letters: str | os.PathLike[str] | None,
         options: dict[str, Any],
     ) -> Job:
         from mainstem.expressions import option_value
@@ -90,7 +96,11 @@ class Writing:
         fields = {"connector": connector, "options": {"path": path_text(path), "mode": mode, **given}}
         # Binding the write first makes a wrong option a plan error, before anything runs.
         frame = cast("DataFrame", self)._derive("write", **fields)
-        job = start(frame._node, job_name=job_name)
+        job = start(
+            frame._node,
+            job_name=job_name,
+            dead_letters=path_text(dead_letters) if dead_letters is not None else None,
+        )
         if wait:
             job.wait()
         return job
