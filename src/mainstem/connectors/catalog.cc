@@ -4,7 +4,10 @@
 
 #include "mainstem/base/suggestion.h"
 #include "mainstem/connectors/files/files_source.h"
+#include "mainstem/connectors/memory/memory_source.h"
 #include "mainstem/connectors/parquet/parquet_sink.h"
+#include "mainstem/connectors/parquet/parquet_source.h"
+#include "mainstem/connectors/range/range_source.h"
 
 namespace mainstem {
 namespace {
@@ -29,6 +32,9 @@ Result<std::shared_ptr<Source>> WithoutTables(const Options& options, const Memo
 const std::vector<SourceEntry>& Sources() {
   static const std::vector<SourceEntry> entries = {
       {"files", FilesSourceOptions, WithoutTables<MakeFilesSource>},
+      {"parquet", ParquetSourceOptions, WithoutTables<MakeParquetSource>},
+      {"range", RangeSourceOptions, WithoutTables<MakeRangeSource>},
+      {"memory", MemorySourceOptions, MakeMemorySource},
   };
   return entries;
 }

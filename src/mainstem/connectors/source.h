@@ -61,6 +61,8 @@ class Source {
   virtual std::string Describe() const = 0;
   /// Rows where the source knows them without reading (progress).
   virtual std::optional<int64_t> RowCount() const { return {}; }
+  /// Says whether file references that come from here may name files of other machines.
+  virtual bool MayBeRemote() const { return true; }
   virtual Result<std::unique_ptr<SplitEnumerator>> Enumerate(const ScanRequest& request) const = 0;
   virtual Result<std::unique_ptr<SplitReader>> Open(const Split& split, const ScanRequest& request) const = 0;
 };

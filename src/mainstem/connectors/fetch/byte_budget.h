@@ -3,7 +3,9 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <mutex>
+#include <utility>
 
 namespace mainstem {
 
@@ -33,7 +35,11 @@ class ByteBudget {
       held_ -= bytes;
     }
     room_.notify_all();
+    if (on_room_) on_room_();
   }
+
+  /// Sets what is called when bytes are given back, from the thread that gives. Before the first use only.
+  void SetOnRoom(std::function<void()> on_room) { on_room_ = std::move(on_room); }
 
   bool has_room() const {
     const std::lock_guard lock(mutex_);
@@ -54,6 +60,7 @@ class ByteBudget {
   const int64_t bytes_max_;
   int64_t held_ = 0;
   bool closed_ = false;
+  std::function<void()> on_room_;
 };
 
 }  // namespace mainstem

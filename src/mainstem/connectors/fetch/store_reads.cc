@@ -149,7 +149,10 @@ void StoreReads::Work() {
     waiting_.pop_front();
     lock.unlock();
     const bool local = read.file.uri.starts_with('/') || IsLocalUri(read.file.uri);
+    // An empty part of a url needs no request; of a file, the file must still be the one that was listed.
+    const bool is_empty = !local && read.file.length == 0;
     Result<Bytes> bytes = read.file.data ? Result<Bytes>(*read.file.data)
+                          : is_empty     ? Result<Bytes>(Bytes())
                           : local        ? ReadLocalFile(read.file, policy_.max_file_bytes, LocalFileSystem(), &budget_)
                                          : ReadRemoteFile(read.file, policy_.max_file_bytes, &budget_);
     // Arrow's stores have tried again already: what is left of a passing failure is the store's.
