@@ -10,6 +10,7 @@
     reference.py segments          stdin: JSON list of {probabilities, samples, options} → JSON list of ranges
                                    (the state machine of the package silero-vad)
 
+    reference.py models FOLDER     writes small ONNX models whose answers can be worked out on paper
     reference.py resolve TASK NAME  JSON of the model store
 
 Exits with 3 where a package is missing; the tests are then skipped.
@@ -238,6 +239,39 @@ def segments(cases):
         ]
 
 
+def models(folder):
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    def write(name, nodes, inputs, outputs, constants):
+        ports = [
+            [helper.make_tensor_value_info(port, kind, shape) for port, kind, shape in side] for side in (inputs, outputs)
+        ]
+        initializers = [numpy_helper.from_array(value, key) for key, value in constants.items()]
+        graph = helper.make_graph(nodes, name, *ports, initializers)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+        save(model, str(Path(folder) / f"{name}.onnx"))
+
+    f32, i64 = TensorProto.FLOAT, TensorProto.INT64
+    matrix = {"weight": np.array([[1, 0], [0, 1], [1, 1]], np.float32)}
+    product = [helper.make_node("MatMul", ["x", "weight"], ["y"])]
+    write("linear", product, [("x", f32, ["N", 3])], [("y", f32, ["N", 2])], matrix)
+    write("pairs", product, [("x", f32, [2, 3])], [("y", f32, [2, 2])], matrix)
+    channel_means = [helper.make_node("ReduceMean", ["pixels"], ["means"], axes=[2, 3], keepdims=0)]
+    write("means", channel_means, [("pixels", f32, ["N", 3, "H", "W"])], [("means", f32, ["N", 3])], {})
+    two_outputs = [
+        helper.make_node("Add", ["x", "x"], ["twice"]),
+        helper.make_node("Mul", ["x", "x"], ["square"]),
+    ]
+    ports = [("twice", i64, ["N", 2, 2]), ("square", i64, ["N", 2, 2])]
+    write("integers", two_outputs, [("x", i64, ["N", 2, 2])], ports, {})
+    total = [helper.make_node("Add", ["a", "b"], ["c"])]
+    write("two_inputs", total, [("a", f32, ["N", 2]), ("b", f32, ["N", 2])], [("c", f32, ["N", 2])], {})
+    twice = [helper.make_node("Add", ["x", "x"], ["y"])]
+    write("free", twice, [("x", f32, ["N", "L"])], [("y", f32, ["N", "L"])], {})
+    return []
+
+
 def resolve(task, name):
     """Loads the store alone: the package around it needs the engine, which is what the tests build."""
     specification = importlib.util.spec_from_file_location("store", STORE / "__init__.py", submodule_search_locations=[str(STORE)])
@@ -255,8 +289,8 @@ def main(arguments):
         kind = arguments[0]
         if kind == "resolve":
             answer = resolve(*arguments[1:])
-        elif kind in ("photos", "speech"):
-            answer = {"photos": photos, "speech": speech}[kind](arguments[1])
+        elif kind in ("photos", "speech", "models"):
+            answer = {"photos": photos, "speech": speech, "models": models}[kind](arguments[1])
         else:
             answer = {"tokens": tokens, "characters": stable_characters, "embed": embed, "segments": segments}[kind](json.load(sys.stdin))
     except ModuleNotFoundError as error:

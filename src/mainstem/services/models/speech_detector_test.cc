@@ -99,7 +99,8 @@ std::shared_ptr<arrow::Array> Clips(const std::vector<Clip>& clips) {
   std::unique_ptr<arrow::ArrayBuilder> builder;
   EXPECT_TRUE(arrow::MakeBuilder(arrow::default_memory_pool(), LogicalType::Audio().storage(), &builder).ok());
   auto& rows = static_cast<arrow::StructBuilder&>(*builder);
-  const auto& type = static_cast<const arrow::StructType&>(*rows.type());
+  const auto rows_type = rows.type();
+  const auto& type = static_cast<const arrow::StructType&>(*rows_type);
   const auto field = [&](const char* name) { return rows.field_builder(type.GetFieldIndex(name)); };
   for (const Clip& clip : clips) {
     if (clip.null) {
