@@ -134,10 +134,7 @@ Result<std::unique_ptr<ExpressionProgram>> ExpressionProgram::Make(const std::ve
   return program;
 }
 
-namespace {
-
-// Names a row for people: its file, or the first text column that looks like one.
-std::string DescribeRow(const Columns& columns, const arrow::RecordBatch& batch, int64_t row) {
+std::string DescribeInput(const Columns& columns, const arrow::RecordBatch& batch, int64_t row) {
   for (size_t i = 0; i < columns.size(); ++i) {
     const auto kind = columns[i].type.kind();
     if (kind != TypeKind::kFile && kind != TypeKind::kAudioClip && kind != TypeKind::kVideoClip) continue;
@@ -152,6 +149,8 @@ std::string DescribeRow(const Columns& columns, const arrow::RecordBatch& batch,
   }
   return "";
 }
+
+namespace {
 
 Result<std::shared_ptr<arrow::Array>> ToColumn(const arrow::Datum& datum, int64_t rows, arrow::MemoryPool* pool) {
   if (datum.is_scalar()) return arrow::MakeArrayFromScalar(*datum.scalar(), rows, pool);
@@ -194,7 +193,7 @@ Result<ProgramResult> ExpressionProgram::Evaluate(const std::shared_ptr<arrow::R
       return original_rows.empty() ? row : original_rows[static_cast<size_t>(row)];
     };
     ARROW_ASSIGN_OR_RAISE(auto produced, stage.row_program->Run(inputs, rows, [&](int64_t row) {
-      return DescribeRow(input_, *batch, original(row));
+      return DescribeInput(input_, *batch, original(row));
     }));
     for (size_t i = 0; i < stage.row_outputs.size(); ++i) values[stage.row_outputs[i]] = produced.columns[i];
     if (produced.faults.empty()) continue;

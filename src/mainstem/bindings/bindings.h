@@ -1,0 +1,26 @@
+// Bindings: what each file of this room adds to the Python module mainstem._core.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include "mainstem/base/error.h"
+
+namespace mainstem::bindings {
+
+/// Raises mainstem._core.Error with the status' class.
+[[noreturn]] void Raise(const Status& status);
+
+inline void Check(const Status& status) {
+  if (!status.ok()) Raise(status);
+}
+template <typename T>
+T Check(Result<T> result) {
+  if (!result.ok()) Raise(result.status());
+  return result.MoveValueUnsafe();
+}
+
+void AddError(nanobind::module_& module);
+void AddArrow(nanobind::module_& module);
+void AddEngine(nanobind::module_& module);
+
+}  // namespace mainstem::bindings

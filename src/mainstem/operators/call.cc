@@ -1,0 +1,189 @@
+#include "mainstem/operators/call.h"
+
+#include <arrow/array.h>
+#include <arrow/builder.h>
+#include <arrow/compute/api_vector.h>
+#include <arrow/datum.h>
+#include <arrow/record_batch.h>
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "mainstem/functions/expression_program.h"
+#include "mainstem/operators/dead_letter.h"
+#include "mainstem/operators/pending.h"
+
+namespace mainstem {
+namespace {
+
+struct OpenCall {
+  Batch batch;
+  std::optional<CallReply> reply;
+
+  bool complete() const { return reply.has_value(); }
+};
+
+class CallOperator : public Operator {
+ public:
+  CallOperator(CallOptions options, Columns input, std::shared_ptr<arrow::Schema> output)
+      : options_(std::move(options)), input_(std::move(input)), output_(std::move(output)) {}
+
+  Status Open(OperatorContext& context) override {
+    context_ = &context;
+    return Status::OK();
+  }
+
+  Result<Progress> ProcessBatch(const Batch& batch, Output& output) override {
+    const int64_t rows = batch.rows->num_rows();
+    if (rows_in_flight_ > 0 &&
+        (rows_in_flight_ + rows > context_->rows_in_flight_limit() || bytes_in_flight_ > kBytesInFlight)) {
+      return Progress::kBlocked;
+    }
+    OpenCall& added = pending_.Add({.batch = batch});
+    if (rows == 0) {
+      added.reply = CallReply{};
+      return Progress::kDone;
+    }
+    arrow::ArrayVector columns;
+    for (const int column : options_.arguments) columns.push_back(batch.rows->column(column));
+    auto call = arrow::RecordBatch::Make(options_.call, rows, std::move(columns));
+    rows_in_flight_ += rows;
+    bytes_in_flight_ += BytesOf(*batch.rows);
+    pending_.Expect(context_->StartCall(std::move(call)));
+    return Progress::kDone;
+  }
+
+  Status OnReply(int64_t id, CallReply reply) override {
+    OpenCall* call = pending_.Answered(id);
+    if (call == nullptr) return Status::OK();
+    rows_in_flight_ -= call->batch.rows->num_rows();
+    bytes_in_flight_ -= BytesOf(*call->batch.rows);
+    call->reply = std::move(reply);
+    return Status::OK();
+  }
+
+  Result<Progress> Advance(Output& output) override {
+    while (!pending_.empty() && pending_.front().complete()) {
+      if (!output.HasRoom()) return Progress::kMore;
+      OpenCall& call = pending_.front();
+      ARROW_ASSIGN_OR_RAISE(auto rows, Joined(call, output));
+      output.Emit({.rows = std::move(rows), .order = call.batch.order, .last_of_order = call.batch.last_of_order});
+      pending_.PopFront();
+    }
+    return pending_.empty() ? Progress::kDone : Progress::kBlocked;
+  }
+
+ private:
+  static constexpr int64_t kBytesInFlight = 64 << 20;
+
+  Result<std::shared_ptr<arrow::RecordBatch>> Joined(const OpenCall& call, Output& output) {
+    const auto& rows = call.batch.rows;
+    const CallReply& reply = *call.reply;
+    if (!reply.status.ok()) return WithContext(reply.status, options_.name);
+    if (rows->num_rows() == 0) return arrow::RecordBatch::MakeEmpty(output_);
+    if (!reply.failures.empty()) {
+      const auto& first = reply.failures.front();
+      if (options_.on_error == "raise") {
+        const std::string input = DescribeInput(input_, *rows, first.row);
+        return RowError(fmt::format("{}{}: {}", input.empty() ? "" : input + ": ", options_.name, first.reason));
+      }
+      if (options_.on_error == "dead_letter") {
+        for (const auto& failure : reply.failures) {
+          output.SetAside(MakeDeadLetter(input_, *rows,
+                                         {.row = failure.row, .function = options_.name, .reason = failure.reason}));
+        }
+      }
+    }
+    switch (options_.shape) {
+      case CallOptions::Shape::kScalar: return JoinScalar(rows, reply);
+      case CallOptions::Shape::kTable: return JoinTable(rows, reply);
+      case CallOptions::Shape::kBatch: break;
+    }
+    return arrow::RecordBatch::Make(output_, reply.rows->num_rows(), reply.rows->columns());
+  }
+
+  Result<std::shared_ptr<arrow::RecordBatch>> JoinScalar(const std::shared_ptr<arrow::RecordBatch>& rows,
+                                                         const CallReply& reply) {
+    if (reply.rows->num_rows() != rows->num_rows()) {
+      return JobError(fmt::format("{}: {} rows were sent and {} came back", options_.name, rows->num_rows(),
+                                  reply.rows->num_rows()));
+    }
+    auto columns = output_->num_fields() == reply.rows->num_columns() ? arrow::ArrayVector() : rows->columns();
+    for (const auto& column : reply.rows->columns()) columns.push_back(column);
+    auto joined = arrow::RecordBatch::Make(output_, rows->num_rows(), std::move(columns));
+    if (reply.failures.empty() || options_.on_error != "dead_letter") return joined;
+    arrow::BooleanBuilder keep;
+    size_t failure = 0;
+    for (int64_t row = 0; row < rows->num_rows(); ++row) {
+      const bool failed = failure < reply.failures.size() && reply.failures[failure].row == row;
+      failure += failed ? 1 : 0;
+      ARROW_RETURN_NOT_OK(keep.Append(!failed));
+    }
+    ARROW_ASSIGN_OR_RAISE(auto mask, keep.Finish());
+    ARROW_ASSIGN_OR_RAISE(arrow::Datum kept, arrow::compute::Filter(joined, mask));
+    return kept.record_batch();
+  }
+
+  Result<std::shared_ptr<arrow::RecordBatch>> JoinTable(const std::shared_ptr<arrow::RecordBatch>& rows,
+                                                        const CallReply& reply) {
+    const auto& parents = static_cast<const arrow::Int64Array&>(*reply.rows->column(0));
+    arrow::Int64Builder parent_rows;
+    arrow::Int64Builder reply_rows;
+    int64_t next = 0;
+    size_t failure = 0;
+    const auto fill = [&](int64_t until) -> Status {  // rows for which nothing came
+      for (; next < until; ++next) {
+        const bool failed = failure < reply.failures.size() && reply.failures[failure].row == next;
+        failure += failed ? 1 : 0;
+        if (options_.ignore_empty || (failed && options_.on_error == "dead_letter")) continue;
+        ARROW_RETURN_NOT_OK(parent_rows.Append(next));
+        ARROW_RETURN_NOT_OK(reply_rows.AppendNull());
+      }
+      return Status::OK();
+    };
+    for (int64_t i = 0; i < parents.length(); ++i) {
+      const int64_t parent = parents.Value(i);
+      if (parent < next - 1 || parent >= rows->num_rows()) {
+        return JobError(fmt::format("{}: a reply names row {} of {}", options_.name, parent, rows->num_rows()));
+      }
+      if (parent >= next) {
+        ARROW_RETURN_NOT_OK(fill(parent));
+        next = parent + 1;
+      }
+      ARROW_RETURN_NOT_OK(parent_rows.Append(parent));
+      ARROW_RETURN_NOT_OK(reply_rows.Append(i));
+    }
+    ARROW_RETURN_NOT_OK(fill(rows->num_rows()));
+    ARROW_ASSIGN_OR_RAISE(auto parent_indices, parent_rows.Finish());
+    ARROW_ASSIGN_OR_RAISE(auto reply_indices, reply_rows.Finish());
+    arrow::ArrayVector columns;
+    for (const auto& column : rows->columns()) {
+      ARROW_ASSIGN_OR_RAISE(arrow::Datum taken, arrow::compute::Take(column, parent_indices));
+      columns.push_back(taken.make_array());
+    }
+    for (int i = 1; i < reply.rows->num_columns(); ++i) {
+      ARROW_ASSIGN_OR_RAISE(arrow::Datum taken, arrow::compute::Take(reply.rows->column(i), reply_indices));
+      columns.push_back(taken.make_array());
+    }
+    // A function over whole rows (flat_map) gives only its own columns.
+    const size_t extra = columns.size() - static_cast<size_t>(output_->num_fields());
+    columns.erase(columns.begin(), columns.begin() + static_cast<std::ptrdiff_t>(extra));
+    return arrow::RecordBatch::Make(output_, parent_indices->length(), std::move(columns));
+  }
+
+  CallOptions options_;
+  Columns input_;
+  std::shared_ptr<arrow::Schema> output_;
+  OperatorContext* context_ = nullptr;
+  PendingBatches<OpenCall> pending_;
+  int64_t rows_in_flight_ = 0;
+  int64_t bytes_in_flight_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Operator> MakeCall(CallOptions options, Columns input, std::shared_ptr<arrow::Schema> output) {
+  return std::make_unique<CallOperator>(std::move(options), std::move(input), std::move(output));
+}
+
+}  // namespace mainstem

@@ -1,0 +1,19 @@
+// Explode: one row for each item of a list column.
+#pragma once
+
+#include <memory>
+
+#include "mainstem/functions/expression.h"
+#include "mainstem/operators/operator.h"
+
+namespace mainstem {
+
+struct ExplodeOptions {
+  int column = 0;                        ///< the list
+  bool replace = true;                   ///< the item takes the list's place; else it is appended
+  bool ignore_empty_and_null = false;    ///< leave such rows out instead of giving one row with null
+};
+
+std::unique_ptr<Operator> MakeExplode(ExplodeOptions options, std::shared_ptr<arrow::Schema> output);
+
+}  // namespace mainstem

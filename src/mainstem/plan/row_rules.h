@@ -1,0 +1,19 @@
+// Row rules: rewrites inside the expressions of one node: fetching ahead, scaled decoding.
+#pragma once
+
+#include "mainstem/plan/logical_plan.h"
+
+namespace mainstem::plan {
+
+/// Where a function of bytes meets a file that may be remote, puts a fetch node below, so that many files are on
+/// their way at once. Local files are read by the row program itself.
+Result<LogicalNodePtr> FetchAhead(LogicalNodePtr node, const Registry& registry);
+
+/// Where every use of a decoded picture is a resize, tells the decoder the size that is wanted: JPEG can scale while
+/// decoding, at a fraction of the cost.
+Result<LogicalNodePtr> ScaleWhileDecoding(LogicalNodePtr node, const Registry& registry);
+
+/// Says whether a project may leave rows out (on_error = dead_letter).
+bool SetsRowsAside(const LogicalNode& node);
+
+}  // namespace mainstem::plan

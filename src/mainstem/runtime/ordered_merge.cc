@@ -1,0 +1,52 @@
+#include "mainstem/runtime/ordered_merge.h"
+
+#include <algorithm>
+
+namespace mainstem::runtime {
+
+std::optional<Batch> OrderedMerge::Pop() {
+  if (!current_) {
+    std::optional<int64_t> smallest;
+    bool all_known = true;
+    for (size_t i = 0; i < channels_.size(); ++i) {
+      const bool drained = channels_[i]->Drained();  // before the look: a channel may be filled and ended in between
+      const std::optional<int64_t> order = channels_[i]->NextOrder();
+      if (!order) {
+        all_known &= drained;
+        continue;
+      }
+      if (!smallest || *order < *smallest) {
+        smallest = order;
+        current_ = i;
+      }
+    }
+    if (!smallest || (!all_known && *smallest != next_order_)) {
+      current_.reset();
+      return {};
+    }
+  }
+  std::optional<Batch> batch = channels_[*current_]->Pop();
+  if (!batch) {
+    // A producer that stopped early ends without the mark.
+    if (channels_[*current_]->Drained()) {
+      current_.reset();
+      return Drained() ? std::nullopt : Pop();
+    }
+    return {};
+  }
+  if (batch->last_of_order) {
+    next_order_ = batch->order + 1;
+    current_.reset();
+  }
+  return batch;
+}
+
+bool OrderedMerge::Drained() const {
+  return std::all_of(channels_.begin(), channels_.end(), [](const auto& channel) { return channel->Drained(); });
+}
+
+void OrderedMerge::Close() {
+  for (const auto& channel : channels_) channel->Close();
+}
+
+}  // namespace mainstem::runtime
