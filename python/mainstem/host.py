@@ -112,20 +112,6 @@ MODES_BY_NAME = {name: number for number, (name, _, _) in IMAGE_MODES.items()}
 MODES_BY_CHANNELS = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
-def plain_values(column: pa.Array) -> list:
-    """Returns the Python values of a column."""
-    kind = column.type
-    if (pa.types.is_integer(kind) or pa.types.is_floating(kind)) and len(column) > 8:
-        # numpy's conversion is many times faster than one scalar at a time.
-        if column.null_count == 0:
-            return column.to_numpy().tolist()
-        values = column.fill_null(0).to_numpy().tolist()
-        for row in column.is_null().to_numpy(zero_copy_only=False).nonzero()[0].tolist():
-            values[row] = None
-        return values
-    return column.to_pylist()
-
-
 def list_values(column: pa.Array) -> list:
     """Returns a column of lists of numbers as one numpy array a row, without copies."""
     if pa.types.is_fixed_size_list(column.type):
@@ -193,7 +179,7 @@ def column_values(column: pa.Array, field: pa.Field, makers: dict) -> list:
     """Returns the user's values of a column: Python values, multimodal ones as the docstring of this file says."""
     name, parameters = extension_of(field)
     if not name:
-        return plain_values(column)
+        return column.to_pylist()
     make = makers.get(name)
     if name == "mainstem.image":
         return image_values(column, make)
@@ -359,6 +345,9 @@ class Runner:
             self.reply_schema = pa.schema([pa.field("__row", pa.int64(), nullable=False), *output])
         self.kind = payload["kind"]
         self.form = payload.get("form") or options.get("form") or "general"
+        self.pandas = PandasIsLate()
+        if self.form == "pandas":
+            import pandas  # noqa: F401  now, and not within the time of the first batch
         self.makers = payload.get("values") or {}
         self.call = payload["callable"]
         if payload.get("is_class"):
@@ -386,6 +375,7 @@ class Runner:
 
     def run(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Failures]:
         """Answers a batch."""
+        self.pandas.tell_pyarrow()
         if self.kind in ("table", "flat_map"):
             return self.run_table(batch)
         if self.form == "general" and self.kind != "map_batches":
@@ -471,6 +461,7 @@ class Runner:
 
     def run_rows(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Failures]:
         results, failures = self.each_row(batch)
+        self.pandas.tell_pyarrow()
         if self.kind == "map":
             columns = self.columns_of_dicts(results, failures)
         else:
@@ -502,6 +493,7 @@ class Runner:
 
     def run_table(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Failures]:
         results, failures = self.each_row(batch, items_of)
+        self.pandas.tell_pyarrow()
         while True:
             # A row with a wrong value fails whole: its other results go, too.
             rows = [row for row, items in enumerate(results) if items and row not in failures for _ in items]
@@ -542,6 +534,7 @@ class Runner:
                 result = self.loop.run_until_complete(result)
         except Exception as error:
             raise RowsFailed(describe(error)) from None
+        self.pandas.tell_pyarrow()
         if self.kind in ("map", "map_batches"):
             parts = self.parts_of(result)
         elif len(self.output) == 1:
@@ -647,6 +640,38 @@ def batch_array(values, field: pa.Field, failures: Failures) -> pa.Array:
     if hasattr(values, "isna"):  # pandas: its missing values are nulls
         return pa.Array.from_pandas(values, type=kind)
     return pa.array(values, kind)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# pandas, which is slow to import
+
+
+class PandasIsLate:
+    """Keeps pyarrow from importing pandas before the user's code does.
+
+    The first pyarrow.array of Python values looks whether they are pandas objects and imports pandas, if it is
+    installed, to find out: half a second for every worker process, mostly for nothing. With the import refused once,
+    pyarrow asks again only where pandas is truly needed (to_pandas), or when it is told to.
+    """
+
+    def __init__(self) -> None:
+        self.told = "pandas" in sys.modules
+        if not self.told:
+            sys.meta_path.insert(0, self)
+            try:
+                pa.array([0])
+            finally:
+                sys.meta_path.remove(self)
+
+    def find_spec(self, name, path=None, target=None):
+        if name == "pandas":
+            raise ImportError("pandas is not needed yet")
+
+    def tell_pyarrow(self) -> None:
+        """Lets pyarrow know pandas when the user's code has imported it."""
+        if not self.told and "pandas" in sys.modules:
+            self.told = True
+            _ = getattr(pa.lib, "_pandas_api").pd
 
 
 # ---------------------------------------------------------------------------------------------------------------------

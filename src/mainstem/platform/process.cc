@@ -5,12 +5,14 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 
 #ifndef P_PIDFD
 #define P_PIDFD static_cast<idtype_t>(3)
@@ -168,6 +170,15 @@ std::string ExitStatus::ToString() const {
 Processes& SystemProcesses() {
   static SystemSpawner spawner;
   return spawner;
+}
+
+void EndWithParent() { ::prctl(PR_SET_PDEATHSIG, SIGKILL); }
+
+std::string TakeEnvironmentVariable(const char* name) {
+  const char* value = ::getenv(name);
+  const std::string text = value == nullptr ? "" : value;
+  ::unsetenv(name);
+  return text;
 }
 
 std::vector<std::string> EnvironmentWith(const std::vector<std::string>& changes) {

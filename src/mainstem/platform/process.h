@@ -62,6 +62,13 @@ class Processes {
 /// The operating system's processes.
 Processes& SystemProcesses();
 
+/// Asks the operating system to kill this process when the thread that started it ends.
+void EndWithParent();
+
+/// Returns a variable of this process's environment and removes it, so that its own children do not see it; empty
+/// where it is not set. For the start of a program: no other thread may read the environment meanwhile.
+std::string TakeEnvironmentVariable(const char* name);
+
 /// This process's environment, with the later of two assignments to one name winning.
 std::vector<std::string> EnvironmentWith(const std::vector<std::string>& changes);
 

@@ -20,7 +20,8 @@ class Model {
   /// Answers the rows: one row for one row, in order. A row that cannot be answered is null in the result and
   /// has an entry in `failures` (ascending rows). A status that is not OK fails the whole batch: a RowError is
   /// searched for its row by halving the batch, any other class fails the call.
-  /// `rows` may point into shared memory: neither it nor its buffers may be kept after the call.
+  /// `rows` lie in shared memory and do not change; keeping them after the call costs new memory for the next one.
+  /// An exception is taken as a RowError.
   virtual Result<std::shared_ptr<arrow::RecordBatch>> Run(const std::shared_ptr<arrow::RecordBatch>& rows,
                                                           std::vector<RowFailure>* failures) = 0;
 };
