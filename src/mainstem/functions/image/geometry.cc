@@ -114,7 +114,8 @@ FunctionDefinition Crop() {
 FunctionDefinition FlipDefinition() {
   FunctionDefinition flip;
   flip.name = "image.flip";
-  flip.doc = "Mirrors the picture left to right ('horizontal') or top to bottom ('vertical'), or turns it by 180 degrees.";
+  flip.doc =
+      "Mirrors the picture left to right ('horizontal') or top to bottom ('vertical'), or turns it by 180 degrees.";
   flip.arguments = {{"image", TypePattern::kImage, "The decoded picture."}};
   flip.options = {{.name = "mode",
                    .type = OptionType::kString,
@@ -124,7 +125,9 @@ FunctionDefinition FlipDefinition() {
   flip.result_type = SameAsArgument(0);
   flip.make_row_kernel = [](const BoundSignature& signature) -> Result<std::unique_ptr<RowKernel>> {
     const std::string& mode = signature.options.String("mode");
-    const Flip kind = mode == "horizontal" ? Flip::kHorizontal : mode == "vertical" ? Flip::kVertical : Flip::kRotate180;
+    const Flip kind = mode == "horizontal" ? Flip::kHorizontal
+                      : mode == "vertical" ? Flip::kVertical
+                                           : Flip::kRotate180;
     return MakeRowKernel([kind](std::span<const Value> arguments) -> Result<Value> {
       ARROW_ASSIGN_OR_RAISE(Image out, FlipImage(arguments[0].As<Image>(), kind));
       return Value(std::move(out));

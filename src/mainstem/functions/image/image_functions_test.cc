@@ -54,7 +54,7 @@ TEST_F(ImageFunctionsTest, EveryFunctionIsDocumented) {
   for (const FunctionDefinition* function : registry_.All()) {
     EXPECT_GT(function->doc.size(), 30u) << function->name;
     EXPECT_TRUE(function->result_type && function->make_row_kernel) << function->name;
-    for (const OptionSpec& option : function->options) EXPECT_FALSE(option.doc.empty()) << function->name << option.name;
+    for (const OptionSpec& option : function->options) EXPECT_FALSE(option.doc.empty()) << option.name;
   }
 }
 

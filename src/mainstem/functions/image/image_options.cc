@@ -8,7 +8,10 @@
 namespace mainstem {
 
 OptionSpec ModeOption(std::string doc) {
-  return {.name = "mode", .type = OptionType::kString, .doc = std::move(doc), .choices = {"L", "LA", "RGB", "RGBA", "L16"}};
+  return {.name = "mode",
+          .type = OptionType::kString,
+          .doc = std::move(doc),
+          .choices = {"L", "LA", "RGB", "RGBA", "L16"}};
 }
 
 std::optional<ImageMode> ModeOf(const Options& options) {

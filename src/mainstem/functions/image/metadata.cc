@@ -18,9 +18,9 @@ FunctionDefinition Metadata() {
   FunctionDefinition metadata;
   metadata.name = "image.metadata";
   metadata.doc =
-      "Returns width and height in pixels, channels, mode and format. Mode is the stored one in Pillow's names ('1', 'L', "
-      "'LA', 'P', 'RGB', 'RGBA', 'CMYK', 'I;16'); format is 'JPEG', 'PNG' or 'WEBP', and 'UNKNOWN' for decoded pictures. "
-      "Null where the header cannot be read.";
+      "Returns width and height in pixels, channels, mode and format. Mode is the stored one in Pillow's names ('1', "
+      "'L', 'LA', 'P', 'RGB', 'RGBA', 'CMYK', 'I;16'); format is 'JPEG', 'PNG' or 'WEBP', and 'UNKNOWN' for decoded "
+      "pictures. Null where the header cannot be read.";
   metadata.arguments = {{"source", TypePattern::kImageOrBytes, kSourceDoc}};
   metadata.result_type = Always(LogicalType::Struct({{"width", LogicalType::Int32()},
                                                      {"height", LogicalType::Int32()},

@@ -70,9 +70,8 @@ Result<TensorRule> TensorRuleOf(const BoundSignature& signature) {
   }
   const LogicalType& in = signature.arguments[0];
   if (in.image_mode().value_or(rule.mode) != rule.mode) {
-    return JobError(fmt::format("{}: the pictures are {}, not {}; call convert_mode('{}') first, or give mode='{}'", kName,
-                                ToString(*in.image_mode()), ToString(rule.mode), ToString(rule.mode),
-                                ToString(*in.image_mode())));
+    return JobError(fmt::format("{0}: the pictures are {1}, not {2}; call convert_mode('{2}') first, or give mode='{1}'",
+                                kName, ToString(*in.image_mode()), ToString(rule.mode)));
   }
   if (in.image_height().value_or(rule.height) != rule.height || in.image_width().value_or(rule.width) != rule.width) {
     return JobError(fmt::format("{}: the pictures are {} × {} pixels, not {} × {}; call resize first", kName,

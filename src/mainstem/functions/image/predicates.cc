@@ -67,8 +67,10 @@ FunctionDefinition IsValid() {
 FunctionDefinition SizeFilter() {
   return HeaderPredicate(
       "image.size_filter", "Says whether width and height are within the bounds given (inclusive). False for null.",
-      {Bound("min_w", OptionType::kInt, "Least width in pixels."), Bound("min_h", OptionType::kInt, "Least height in pixels."),
-       Bound("max_w", OptionType::kInt, "Most width in pixels."), Bound("max_h", OptionType::kInt, "Most height in pixels.")},
+      {Bound("min_w", OptionType::kInt, "Least width in pixels."),
+       Bound("min_h", OptionType::kInt, "Least height in pixels."),
+       Bound("max_w", OptionType::kInt, "Most width in pixels."),
+       Bound("max_h", OptionType::kInt, "Most height in pixels.")},
       [](const Options& options) -> Result<Test> {
         ARROW_RETURN_NOT_OK(CheckSomeBound("image.size_filter", options, {"min_w", "min_h", "max_w", "max_h"}));
         constexpr int64_t kMost = std::numeric_limits<int64_t>::max();

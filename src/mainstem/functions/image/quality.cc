@@ -34,18 +34,31 @@ class SharpnessKernel : public RowKernel {
   const bool allow_upscale_;
 };
 
+class HashKernel : public RowKernel {
+ public:
+  explicit HashKernel(HashMethod method) : hasher_(method) {}
+  Result<Value> Run(std::span<const Value> arguments) override {
+    ARROW_ASSIGN_OR_RAISE(const uint64_t hash, hasher_.Hash(arguments[0].As<Image>()));
+    return Value(HashText(hash));
+  }
+
+ private:
+  ImageHasher hasher_;
+};
+
 FunctionDefinition SharpnessDefinition() {
   constexpr double kMaxEdge = 13'000;  // squared still below the limit of a result
   FunctionDefinition sharpness;
   sharpness.name = "image.sharpness";
   sharpness.cost = CostClass::kHeavy;
   sharpness.doc =
-      "Returns the variance of the 4-neighbour Laplacian of the grey picture (0 … 255) over its inner pixels: near 0 for "
-      "blurred pictures, unbounded above. It depends on the size; max_edge makes pictures comparable.";
+      "Returns the variance of the 4-neighbour Laplacian of the grey picture (0 … 255) over its inner pixels: near 0 "
+      "for blurred pictures, unbounded above. It depends on the size; max_edge makes pictures comparable.";
   sharpness.arguments = {{"image", TypePattern::kImage, "The decoded picture."}};
   sharpness.options = {{.name = "max_edge",
                         .type = OptionType::kInt,
-                        .doc = "Scales (bilinear) pictures whose longer side is greater down to it first; None does not.",
+                        .doc = "Scales pictures whose longer side is greater down to it first (bilinear); None does "
+                               "not.",
                         .minimum = 1,
                         .maximum = kMaxEdge},
                        {.name = "allow_upscale",
@@ -65,9 +78,9 @@ FunctionDefinition Hash() {
   hash.name = "image.hash";
   hash.cost = CostClass::kHeavy;
   hash.doc =
-      "Returns a perceptual hash of 64 bits as 16 hexadecimal digits, equal to the Python library imagehash; pictures that "
-      "look alike differ in few bits. phash: low frequencies of the 32 × 32 cosine transform above their median; dhash: "
-      "brighter than the left neighbour at 9 × 8; ahash: above the mean at 8 × 8.";
+      "Returns a perceptual hash of 64 bits as 16 hexadecimal digits, equal to the Python library imagehash; pictures "
+      "that look alike differ in few bits. phash: low frequencies of the 32 × 32 cosine transform above their median; "
+      "dhash: brighter than the left neighbour at 9 × 8; ahash: above the mean at 8 × 8.";
   hash.arguments = {{"image", TypePattern::kImage, "The decoded picture."}};
   hash.options = {{.name = "method",
                    .type = OptionType::kString,
@@ -80,10 +93,7 @@ FunctionDefinition Hash() {
     const HashMethod method = name == "phash"   ? HashMethod::kPerceptual
                               : name == "dhash" ? HashMethod::kDifference
                                                 : HashMethod::kAverage;
-    return MakeRowKernel([method](std::span<const Value> arguments) -> Result<Value> {
-      ARROW_ASSIGN_OR_RAISE(const uint64_t value, ImageHash(arguments[0].As<Image>(), method));
-      return Value(HashText(value));
-    });
+    return std::make_unique<HashKernel>(method);
   };
   return hash;
 }

@@ -53,7 +53,8 @@ FunctionDefinition Resize() {
   FunctionDefinition resize;
   resize.name = "image.resize";
   resize.cost = CostClass::kHeavy;
-  resize.doc = std::string("Returns the picture with the width and height given, whatever its aspect ratio.") + kResampling;
+  resize.doc =
+      std::string("Returns the picture with the width and height given, whatever its aspect ratio.") + kResampling;
   resize.arguments = {{"image", TypePattern::kImage, "The decoded picture."}};
   resize.options = {SideOption("width"), SideOption("height"), ResizeMethodOption()};
   resize.result_type = [](const BoundSignature& signature) -> Result<LogicalType> {
@@ -76,7 +77,8 @@ FunctionDefinition Rescale() {
   rescale.name = "image.rescale";
   rescale.cost = CostClass::kHeavy;
   rescale.doc =
-      std::string("Multiplies both sides by a factor, rounded to whole pixels (half to even), at least one.") + kResampling;
+      std::string("Multiplies both sides by a factor, rounded to whole pixels (half to even), at least one.") +
+      kResampling;
   rescale.arguments = {{"image", TypePattern::kImage, "The decoded picture."}};
   rescale.options = {{.name = "scale",
                       .type = OptionType::kFloat,

@@ -20,8 +20,10 @@ std::vector<int> Samples(const Image& image) {
 
 TEST(GeometryTest, CropEqualsPillowInsideAndBeyondTheEdges) {
   const Image image = testdata::Expected("rgb");
-  testdata::ExpectNear(CropImage(image, {-3, 5, 44, 33}).ValueOrDie(), testdata::Expected("crop/outside"), 0, "outside");
-  testdata::ExpectNear(CropImage(image, {7, 5, 30, 20}).ValueOrDie(), testdata::Expected("crop/inside"), 0, "inside");
+  const Image outside = CropImage(image, {-3, 5, 44, 33}).ValueOrDie();
+  const Image inside = CropImage(image, {7, 5, 30, 20}).ValueOrDie();
+  testdata::ExpectNear(outside, testdata::Expected("crop/outside"), 0, "outside");
+  testdata::ExpectNear(inside, testdata::Expected("crop/inside"), 0, "inside");
 }
 
 TEST(GeometryTest, ACropWhollyOutsideIsBlack) {

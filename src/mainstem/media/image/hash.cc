@@ -8,18 +8,12 @@
 #include <numbers>
 
 #include "mainstem/media/image/convert.h"
-#include "mainstem/media/image/resize.h"
 
 namespace mainstem {
 namespace {
 
 constexpr int kSide = 8;
 constexpr int kTransformSide = 32;
-
-Result<Image> SmallGrey(const Image& image, int32_t height, int32_t width) {
-  ARROW_ASSIGN_OR_RAISE(const Image grey, ConvertMode(image, ImageMode::kL));
-  return Resizer(ResizeMethod::kLanczos).Resize(grey, height, width);
-}
 
 uint64_t Average(const Image& grey) {
   int sum = 0;
@@ -77,20 +71,15 @@ uint64_t Perceptual(const Image& grey) {
 
 }  // namespace
 
-Result<uint64_t> ImageHash(const Image& image, HashMethod method) {
-  switch (method) {
-    case HashMethod::kPerceptual: {
-      ARROW_ASSIGN_OR_RAISE(const Image grey, SmallGrey(image, kTransformSide, kTransformSide));
-      return Perceptual(grey);
-    }
-    case HashMethod::kDifference: {
-      ARROW_ASSIGN_OR_RAISE(const Image grey, SmallGrey(image, kSide, kSide + 1));
-      return Difference(grey);
-    }
-    case HashMethod::kAverage: {
-      ARROW_ASSIGN_OR_RAISE(const Image grey, SmallGrey(image, kSide, kSide));
-      return Average(grey);
-    }
+Result<uint64_t> ImageHasher::Hash(const Image& image) {
+  ARROW_ASSIGN_OR_RAISE(Image grey, ConvertMode(image, ImageMode::kL));
+  const int32_t height = method_ == HashMethod::kPerceptual ? kTransformSide : kSide;
+  const int32_t width = method_ == HashMethod::kDifference ? kSide + 1 : height;
+  ARROW_ASSIGN_OR_RAISE(grey, resizer_.Resize(grey, height, width));
+  switch (method_) {
+    case HashMethod::kPerceptual: return Perceptual(grey);
+    case HashMethod::kDifference: return Difference(grey);
+    case HashMethod::kAverage: return Average(grey);
   }
   return uint64_t{0};
 }

@@ -14,17 +14,17 @@ Image Picture(const std::string& name) {
 TEST(HashTest, EqualsImagehash) {
   for (const std::string name : {"rgb", "rgba", "grey", "smooth"}) {
     const Image image = Picture(name);
-    EXPECT_EQ(HashText(*ImageHash(image, HashMethod::kPerceptual)), testdata::Fact("phash/" + name)) << name;
-    EXPECT_EQ(HashText(*ImageHash(image, HashMethod::kDifference)), testdata::Fact("dhash/" + name)) << name;
-    EXPECT_EQ(HashText(*ImageHash(image, HashMethod::kAverage)), testdata::Fact("ahash/" + name)) << name;
+    EXPECT_EQ(HashText(*ImageHasher(HashMethod::kPerceptual).Hash(image)), testdata::Fact("phash/" + name)) << name;
+    EXPECT_EQ(HashText(*ImageHasher(HashMethod::kDifference).Hash(image)), testdata::Fact("dhash/" + name)) << name;
+    EXPECT_EQ(HashText(*ImageHasher(HashMethod::kAverage).Hash(image)), testdata::Fact("ahash/" + name)) << name;
   }
 }
 
 TEST(HashTest, OnePixelIsEnough) {
   Image dot = Image::Allocate(1, 1, ImageMode::kL).ValueOrDie();
   dot.mutable_data()[0] = 9;
-  EXPECT_EQ(*ImageHash(dot, HashMethod::kAverage), 0u);
-  EXPECT_EQ(*ImageHash(dot, HashMethod::kDifference), 0u);
+  EXPECT_EQ(*ImageHasher(HashMethod::kAverage).Hash(dot), 0u);
+  EXPECT_EQ(*ImageHasher(HashMethod::kDifference).Hash(dot), 0u);
 }
 
 TEST(SharpnessTest, EqualsTheVarianceThatNumpyComputes) {

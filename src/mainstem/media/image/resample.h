@@ -40,7 +40,8 @@ struct AxisWeights {
 
 /// Applies the weights along `rows` (each with kRowSlack readable bytes behind it); writes `output` pixels to each of
 /// `out` (kRowSlack writable bytes behind them). `count` is 1 … kRowsAtOnce.
-void ResampleAcross(const AxisWeights& weights, int channels, const uint8_t* const* rows, uint8_t* const* out, int count);
+void ResampleAcross(const AxisWeights& weights, int channels, const uint8_t* const* rows, uint8_t* const* out,
+                    int count);
 
 /// Weights rows against each other: output row `position` from the rows given (padded to a multiple of four pointers).
 void ResampleDown(const AxisWeights& weights, int32_t position, const uint8_t* const* rows, size_t row_bytes,

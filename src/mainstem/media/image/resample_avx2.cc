@@ -10,45 +10,61 @@ namespace mainstem {
 
 #if defined(__x86_64__)
 
-// A sum of weight · sample is computed as (Σ high · sample) · 2^11 + Σ low · sample: two 16-bit multiply-adds instead of
-// a slow 32-bit multiplication, and exactly the same integer.
+// A sum of weight · sample is computed as (Σ high · sample) · 2^11 + Σ low · sample: two 16-bit multiply-adds instead
+// of a slow 32-bit multiplication, and exactly the same integer.
 
 namespace {
 
-// Spreads four pixels of a 16-byte load: in each half two pixels, their samples paired and widened to 16 bits, so that
-// one multiply-add weights and sums the pair.
+// Spreads four pixels of a 16-byte load, which stands in both halves: samples of one channel become two neighbouring
+// pairs of 16 bits, so that one multiply-add weights and sums each pair. Channels 0 and 1 are in the lower half, 2 and
+// 3 in the upper.
 template <int kChannels>
 MAINSTEM_AVX2 inline __m256i PairMask() {
   constexpr char _ = -1;
   if constexpr (kChannels == 2) {
-    return _mm256_setr_epi8(0, _, 2, _, 1, _, 3, _, _, _, _, _, _, _, _, _,  //
-                            4, _, 6, _, 5, _, 7, _, _, _, _, _, _, _, _, _);
+    return _mm256_setr_epi8(0, _, 2, _, 4, _, 6, _, 1, _, 3, _, 5, _, 7, _,  //
+                            _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _);
   } else if constexpr (kChannels == 3) {
-    return _mm256_setr_epi8(0, _, 3, _, 1, _, 4, _, 2, _, 5, _, _, _, _, _,  //
-                            6, _, 9, _, 7, _, 10, _, 8, _, 11, _, _, _, _, _);
+    return _mm256_setr_epi8(0, _, 3, _, 6, _, 9, _, 1, _, 4, _, 7, _, 10, _,  //
+                            2, _, 5, _, 8, _, 11, _, _, _, _, _, _, _, _, _);
   } else {
-    return _mm256_setr_epi8(0, _, 4, _, 1, _, 5, _, 2, _, 6, _, 3, _, 7, _,  //
-                            8, _, 12, _, 9, _, 13, _, 10, _, 14, _, 11, _, 15, _);
+    return _mm256_setr_epi8(0, _, 4, _, 8, _, 12, _, 1, _, 5, _, 9, _, 13, _,  //
+                            2, _, 6, _, 10, _, 14, _, 3, _, 7, _, 11, _, 15, _);
   }
 }
 
-MAINSTEM_AVX2 inline __m128i Folded(__m256i sums) {
-  return _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+MAINSTEM_AVX2 inline __m256i Joined(__m256i high, __m256i low) {
+  return _mm256_add_epi32(_mm256_slli_epi32(high, kLowBits), low);
 }
 
-// Four finished samples in the lowest bytes.
-MAINSTEM_AVX2 inline uint32_t Finished(__m128i high, __m128i low) {
-  __m128i sum = _mm_add_epi32(_mm_add_epi32(_mm_slli_epi32(high, kLowBits), low), _mm_set1_epi32(kHalf));
-  sum = _mm_srai_epi32(sum, kWeightBits);
-  sum = _mm_packs_epi32(sum, sum);
-  return static_cast<uint32_t>(_mm_cvtsi128_si32(_mm_packus_epi16(sum, sum)));
+MAINSTEM_AVX2 inline __m256i Scaled(__m256i sums) {
+  return _mm256_srai_epi32(_mm256_add_epi32(sums, _mm256_set1_epi32(kHalf)), kWeightBits);
+}
+
+// Writes four bytes a row; the next pixel overwrites those that are too many.
+template <int kRows>
+MAINSTEM_AVX2 inline void StorePixels(const __m256i (&high)[kRows], const __m256i (&low)[kRows], uint8_t* const* out,
+                                      int64_t offset) {
+  constexpr int kSecond = kRows == kRowsAtOnce ? 1 : 0;
+  constexpr int kThird = kRows == kRowsAtOnce ? 2 : 0;
+  constexpr int kFourth = kRows == kRowsAtOnce ? 3 : 0;
+  const __m256i upper = _mm256_hadd_epi32(Joined(high[0], low[0]), Joined(high[kSecond], low[kSecond]));
+  const __m256i lower = _mm256_hadd_epi32(Joined(high[kThird], low[kThird]), Joined(high[kFourth], low[kFourth]));
+  const __m256i words = _mm256_packs_epi32(Scaled(upper), Scaled(lower));
+  const __m256i bytes = _mm256_packus_epi16(words, words);
+  const __m128i pixels = _mm_unpacklo_epi16(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+  const auto store = [&](int row, int samples) { std::memcpy(out[row] + offset, &samples, 4); };
+  store(0, _mm_cvtsi128_si32(pixels));
+  if constexpr (kRows == kRowsAtOnce) {
+    store(1, _mm_extract_epi32(pixels, 1));
+    store(2, _mm_extract_epi32(pixels, 2));
+    store(3, _mm_extract_epi32(pixels, 3));
+  }
 }
 
 template <int kChannels, int kRows>
 MAINSTEM_AVX2 void AcrossPixels(const AxisWeights& weights, const uint8_t* const* rows, uint8_t* const* out) {
   const __m256i mask = PairMask<kChannels>();
-  const __m256i high_pairs = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
-  const __m256i low_pairs = _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3);
   for (int32_t x = 0; x < weights.output; ++x) {
     const int16_t* split = &weights.split[int64_t{x} * weights.stride * 2];
     const int64_t start = int64_t{weights.first[x]} * kChannels;
@@ -57,10 +73,10 @@ MAINSTEM_AVX2 void AcrossPixels(const AxisWeights& weights, const uint8_t* const
     __m256i low[kRows];
     for (int r = 0; r < kRows; ++r) high[r] = low[r] = _mm256_setzero_si256();
     for (int32_t group = 0; group < groups; ++group) {
-      const __m256i four =
-          _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(split + group * 8)));
-      const __m256i high_weights = _mm256_permutevar8x32_epi32(four, high_pairs);
-      const __m256i low_weights = _mm256_permutevar8x32_epi32(four, low_pairs);
+      int64_t parts[2];
+      std::memcpy(parts, split + group * 8, sizeof(parts));
+      const __m256i high_weights = _mm256_set1_epi64x(parts[0]);
+      const __m256i low_weights = _mm256_set1_epi64x(parts[1]);
       const int64_t offset = start + int64_t{group} * 4 * kChannels;
       for (int r = 0; r < kRows; ++r) {
         const __m128i load = _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows[r] + offset));
@@ -69,11 +85,7 @@ MAINSTEM_AVX2 void AcrossPixels(const AxisWeights& weights, const uint8_t* const
         low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(pairs, low_weights));
       }
     }
-    for (int r = 0; r < kRows; ++r) {
-      // Writes four bytes; the next pixel overwrites those that are too many.
-      const uint32_t samples = Finished(Folded(high[r]), Folded(low[r]));
-      std::memcpy(out[r] + int64_t{x} * kChannels, &samples, 4);
-    }
+    StorePixels<kRows>(high, low, out, int64_t{x} * kChannels);
   }
 }
 
@@ -118,12 +130,6 @@ void Across(const AxisWeights& weights, int channels, const uint8_t* const* rows
   }
 }
 
-MAINSTEM_AVX2 inline __m256i Rounded(__m256i high, __m256i low) {
-  const __m256i sum =
-      _mm256_add_epi32(_mm256_add_epi32(_mm256_slli_epi32(high, kLowBits), low), _mm256_set1_epi32(kHalf));
-  return _mm256_srai_epi32(sum, kWeightBits);
-}
-
 }  // namespace
 
 void ResampleAcrossAvx2(const AxisWeights& weights, int channels, const uint8_t* const* rows, uint8_t* const* out,
@@ -161,7 +167,7 @@ MAINSTEM_AVX2 void ResampleDownAvx2(const AxisWeights& weights, int32_t position
     }
     // Packing works within 128-bit halves; the permutations put the samples back in order.
     const __m256i words = _mm256_permute4x64_epi64(
-        _mm256_packs_epi32(Rounded(high0, low0), Rounded(high1, low1)), _MM_SHUFFLE(3, 1, 2, 0));
+        _mm256_packs_epi32(Scaled(Joined(high0, low0)), Scaled(Joined(high1, low1))), _MM_SHUFFLE(3, 1, 2, 0));
     const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), bytes);
   }

@@ -35,8 +35,8 @@ uint16_t ToWord(double value) { return static_cast<uint16_t>(std::clamp(std::flo
 
 Result<Image> Resizer::Resize(const Image& image, int32_t height, int32_t width) {
   if (height <= 0 || width <= 0 || int64_t{height} > kDefaultPixelLimit / width) {
-    return JobError(fmt::format("cannot resize to {} × {} pixels; sizes are at least 1 × 1 and at most {} pixels", width,
-                                height, kDefaultPixelLimit));
+    return JobError(fmt::format("cannot resize to {} × {} pixels; sizes are at least 1 × 1 and at most {} pixels",
+                                width, height, kDefaultPixelLimit));
   }
   if (height == image.height && width == image.width) return image;
   if (method_ == ResizeMethod::kNearest) return ResizeNearest(image, height, width);

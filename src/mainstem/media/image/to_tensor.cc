@@ -31,7 +31,8 @@ MAINSTEM_IN_CALLER void FillInterleaved(const Sample* samples, int64_t pixels, c
   float* __restrict target = out;
   for (int64_t i = 0; i < pixels; ++i) {
     for (int c = 0; c < kChannels; ++c) {
-      target[i * kChannels + c] = (static_cast<float>(samples[i * kChannels + c]) / by.highest - by.mean[c]) / by.std[c];
+      const auto sample = static_cast<float>(samples[i * kChannels + c]);
+      target[i * kChannels + c] = (sample / by.highest - by.mean[c]) / by.std[c];
     }
   }
 }
@@ -76,7 +77,8 @@ Result<Tensor> TensorMaker::Make(const Image& image) const {
 }
 
 void TensorMaker::Fill(const Image& image, float* out) const {
-  const Normalisation by{.highest = mode_ == ImageMode::kL16 ? 65535.0f : 255.0f, .mean = mean_.data(), .std = std_.data()};
+  const Normalisation by{
+      .highest = mode_ == ImageMode::kL16 ? 65535.0f : 255.0f, .mean = mean_.data(), .std = std_.data()};
   switch (mode_) {
     case ImageMode::kL: return FillFrom<uint8_t, 1>(image, layout_, by, out);
     case ImageMode::kLA: return FillFrom<uint8_t, 2>(image, layout_, by, out);
