@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import importlib
 import importlib.util
 import json
@@ -63,6 +65,7 @@ def native() -> NativeModule:
     """Returns the native module, loaded on first use."""
     global _native
     if _native is None:
+        _bind_libcrypto_alone()
         try:
             _native = cast(NativeModule, importlib.import_module("mainstem._core"))
         except ImportError as error:
@@ -71,6 +74,15 @@ def native() -> NativeModule:
                 "Install the package again: pip install --force-reinstall mainstem"
             ) from error
     return _native
+
+
+def _bind_libcrypto_alone() -> None:
+    """Loads the system's libcrypto before the native module does.
+
+    pyarrow's libparquet exports a whole OpenSSL. Loaded after it in one scope, as a dependency of ours, the system's
+    libcrypto would call into that other version, and Python's own hashlib and ssl would crash with it."""
+    with contextlib.suppress(OSError):
+        ctypes.CDLL("libcrypto.so.3")
 
 
 def use(module: NativeModule | None) -> NativeModule | None:
