@@ -106,7 +106,7 @@ def engine() -> NativeEngine:
 
 def worker_options() -> dict[str, Any]:
     """Where the engine finds what it starts. Workers find the modules that the script finds."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).absolute().parent
     options: dict[str, Any] = {
         "python": sys.executable,
         "python_host": str(package / "host.py"),
@@ -114,7 +114,7 @@ def worker_options() -> dict[str, Any]:
     }
     # Installed in editable mode, Python files and what was built lie in different folders.
     built = getattr(native(), "__file__", None)
-    for folder in (package, Path(built).resolve().parent if built else package):
+    for folder in (package, Path(built).absolute().parent if built else package):
         program = folder / "bin" / "mainstem-host"
         if program.is_file():
             options["native_host"] = str(program)

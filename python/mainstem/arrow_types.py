@@ -267,7 +267,9 @@ def from_arrow(source: pa.DataType | pa.Field) -> DataType:
 def _from_extension(source: Any) -> DataType:
     match source:
         case ImageType():
-            return DataType.image(source.mode, source.height, source.width)
+            # The engine may know a picture's size and not its mode.
+            known = {"mode": source.mode, "height": source.height, "width": source.width}
+            return DataType({"type": "image", **{name: value for name, value in known.items() if value is not None}})
         case VectorType():
             return DataType.vector(from_arrow(source.dtype), source.dimension)
         case TensorType():

@@ -145,7 +145,7 @@ def _functions(options: argparse.Namespace) -> int:
         function = registry.find(options.name)
     except AttributeError as error:
         return _fail(str(error))
-    print(f"{function.name}{function.signature(method=False)}\n\n{function.docstring()}")
+    print(f"{function.usage()}\n\n{function.docstring()}")
     return 0
 
 

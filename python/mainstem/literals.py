@@ -52,7 +52,9 @@ def _encoded(value: Any) -> tuple[Any, DataType | None]:
         case dt.time():
             if value.tzinfo:
                 raise TypeError("a time of day with a time zone has no column type; remove tzinfo")
-            return value.isoformat(timespec="microseconds"), DataType.time(6)
+            # Microseconds since midnight: Arrow does not read a time of day from text.
+            seconds = (value.hour * 60 + value.minute) * 60 + value.second
+            return seconds * 1_000_000 + value.microsecond, DataType.time(6)
         case decimal.Decimal():
             return str(value), _decimal_type(value)
         case list() | tuple():

@@ -114,6 +114,12 @@ class Function:
             lines += textwrap.wrap(text, _DOC_WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 8)
         return "\n".join(lines)
 
+    def usage(self) -> str:
+        """How it is called, without types: "image.resize(image, width, height, method='lanczos')"."""
+        parameters = self.signature(method=False).parameters.values()
+        bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
+        return f"{self.name}{inspect.Signature(bare)}"
+
     def signature(self, *, method: bool) -> inspect.Signature:
         """How Python calls it. A method's first argument is the expression it stands on.
 

@@ -94,7 +94,7 @@ class Writing:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
         given = {name: option_value(value) for name, value in options.items()}
         fields = {"connector": connector, "options": {"path": path_text(path), "mode": mode, **given}}
-        # Binding the write first makes a wrong option a plan error, before anything runs.
+        # Names and types are checked before a job exists; the sink's options when it starts, before anything runs.
         frame = cast("DataFrame", self)._derive("write", **fields)
         job = start(
             frame._node,

@@ -58,7 +58,7 @@ def test_functions_are_listed_and_described(capsys: pytest.CaptureFixture[str]) 
     assert main(["functions"]) == 0
     assert capsys.readouterr().out.count("\n") == len(FUNCTIONS)
     assert main(["functions", "image.resize"]) == 0
-    assert capsys.readouterr().out.startswith("image.resize(image: ")
+    assert capsys.readouterr().out.startswith("image.resize(image, width, height, method='lanczos')")
     assert main(["version"]) == 0
     assert capsys.readouterr().out.strip() == ms.__version__
 

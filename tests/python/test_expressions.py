@@ -71,7 +71,7 @@ def test_a_value_on_the_left_stays_on_the_left() -> None:
                 "type": {"type": "timestamp", "unit": "us", "timezone": "UTC"},
             },
         ),
-        (dt.time(1, 2, 3), {"literal": "01:02:03.000000", "type": {"type": "time", "unit": "us"}}),
+        (dt.time(1, 2, 3), {"literal": 3_723_000_000, "type": {"type": "time", "unit": "us"}}),
         (decimal.Decimal("12.50"), {"literal": "12.50", "type": {"type": "decimal", "precision": 4, "scale": 2}}),
         (decimal.Decimal("0.005"), {"literal": "0.005", "type": {"type": "decimal", "precision": 3, "scale": 3}}),
         ([1, None, 2], {"literal": [1, None, 2], "type": {"type": "list", "item": "int64"}}),

@@ -17,7 +17,7 @@ import mainstem as ms
 from mainstem.python_values import arrow_array, python_values
 from mainstem.types import Audio, AudioClip, DataType, File, Image, ImageMode, VideoClip
 
-PACKAGE = Path(ms.__file__).resolve().parents[1]
+PACKAGE = Path(ms.__file__).absolute().parents[1]
 
 
 @pytest.mark.parametrize(
@@ -210,6 +210,21 @@ def test_importing_mainstem_loads_no_large_library() -> None:
     environment = {"PYTHONPATH": str(PACKAGE)}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
     assert done.stdout == "[]\n", done.stderr
+
+
+def test_hashes_work_beside_the_native_module() -> None:
+    pytest.importorskip("mainstem._core", reason="the native module is not built")
+    script = "from mainstem._engine import native; native(); import hashlib; print(hashlib.sha256(b'').hexdigest())"
+    environment = {"PYTHONPATH": str(PACKAGE)}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stdout[:8]) == (0, "e3b0c442"), done.stderr
+
+
+def test_a_picture_may_have_a_size_and_no_mode() -> None:
+    storage = DataType.image().to_arrow().storage_type
+    metadata = {"ARROW:extension:name": "mainstem.image", "ARROW:extension:metadata": '{"height":4,"width":4}'}
+    kind = DataType.from_arrow(pa.field("x", storage, metadata=metadata))
+    assert (str(kind), DataType.from_arrow(kind.to_arrow())) == ("image(4, 4)", kind)
 
 
 def test_an_unknown_name_suggests_the_nearest() -> None:
