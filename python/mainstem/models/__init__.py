@@ -15,8 +15,8 @@ from .store import cache_folder, installed, resolve
 __all__ = ["MissingPackageError", "ModelError", "cache_folder", "describe", "list", "resolve"]
 
 
-def list() -> Any:  # noqa: A001 - reads as mainstem.models.list()
-    """Returns the models known by name: name, tasks, version, licence, packages, doc, and whether they are installed."""
+def list() -> Any:
+    """Returns the models known by name, with tasks, version, licence, packages and whether they are installed."""
     return [
         {
             "name": entry.name,

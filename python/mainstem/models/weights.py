@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 _TORCH_PROTOCOL = 1001
-_STORAGE_TYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
-_SAFETENSORS_TYPES = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+_STORAGE_TYPES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+_SAFETENSORS_TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 _HEADER_BYTES_MAX = 16 << 20
 
 

@@ -245,7 +245,8 @@ def models(folder):
 
     def write(name, nodes, inputs, outputs, constants):
         ports = [
-            [helper.make_tensor_value_info(port, kind, shape) for port, kind, shape in side] for side in (inputs, outputs)
+            [helper.make_tensor_value_info(port, kind, shape) for port, kind, shape in side]
+            for side in (inputs, outputs)
         ]
         initializers = [numpy_helper.from_array(value, key) for key, value in constants.items()]
         graph = helper.make_graph(nodes, name, *ports, initializers)
@@ -274,7 +275,8 @@ def models(folder):
 
 def resolve(task, name):
     """Loads the store alone: the package around it needs the engine, which is what the tests build."""
-    specification = importlib.util.spec_from_file_location("store", STORE / "__init__.py", submodule_search_locations=[str(STORE)])
+    place = STORE / "__init__.py"
+    specification = importlib.util.spec_from_file_location("store", place, submodule_search_locations=[str(STORE)])
     store = importlib.util.module_from_spec(specification)
     sys.modules["store"] = store
     specification.loader.exec_module(store)
@@ -284,15 +286,17 @@ def resolve(task, name):
         raise ModuleNotFoundError(str(error)) from error
 
 
+FROM_ARGUMENTS = {"photos": photos, "speech": speech, "models": models, "resolve": resolve}
+FROM_INPUT = {"tokens": tokens, "characters": stable_characters, "embed": embed, "segments": segments}
+
+
 def main(arguments):
     try:
         kind = arguments[0]
-        if kind == "resolve":
-            answer = resolve(*arguments[1:])
-        elif kind in ("photos", "speech", "models"):
-            answer = {"photos": photos, "speech": speech, "models": models}[kind](arguments[1])
+        if kind in FROM_ARGUMENTS:
+            answer = FROM_ARGUMENTS[kind](*arguments[1:])
         else:
-            answer = {"tokens": tokens, "characters": stable_characters, "embed": embed, "segments": segments}[kind](json.load(sys.stdin))
+            answer = FROM_INPUT[kind](json.load(sys.stdin))
     except ModuleNotFoundError as error:
         print(error, file=sys.stderr)
         return 3
