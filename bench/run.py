@@ -29,12 +29,12 @@ HERE = Path(__file__).resolve().parent
 FOLDER = ROOT / "build" / "bench"
 
 
-def python_of(engine: str) -> tuple[Path, dict[str, str]]:
+def python_of(engine: str, preset: str = "release") -> tuple[Path, dict[str, str]]:
     """The interpreter and environment of an engine."""
     quiet = {"DAFT_PROGRESS_BAR": "0", "RAY_USAGE_STATS_ENABLED": "0", "DO_NOT_TRACK": "1"}
     variables = {**os.environ, **quiet, "PYTHONPATH": str(HERE)}
     if engine in (works.OURS, "model_alone"):
-        variables["PYTHONPATH"] = f"{HERE}:{ROOT / 'build' / 'release' / 'python'}"
+        variables["PYTHONPATH"] = f"{HERE}:{ROOT / 'build' / preset / 'python'}"
         return environment.OUR_PYTHON, variables
     return environment.PEER_PYTHON, variables
 
@@ -126,7 +126,7 @@ class Bench:
                  "parameters": parameters}
             )
         )  # fmt: skip
-        python, variables = python_of(engine)
+        python, variables = python_of(engine, self.arguments.preset)
         variables.update(self.parameters.get("environment", {}))
         measured = measure.run(
             [str(python), str(HERE / "worker.py"), str(request), str(answer)],
@@ -159,6 +159,7 @@ def main() -> None:
     parser.add_argument("--scale", choices=("full", "quick"), default="full")
     parser.add_argument("--timeout", type=float, default=600, help="seconds a run may take")
     parser.add_argument("--variants", nargs="+", type=int, help="numbers of the variants of a work to run (from 0)")
+    parser.add_argument("--preset", default="release", help="the build of Mainstem to measure")
     arguments = parser.parse_args()
     environment.set_up()
     FOLDER.mkdir(parents=True, exist_ok=True)
