@@ -285,6 +285,39 @@ class AudioAccessor(Accessor):
                 'null' gives null, 'dead_letter' sets the row aside with the reason.
         """
 
+    def detect_speech(
+        self,
+        model: str = "silero-vad",
+        threads: int | None = None,
+        precision: str = "auto",
+        threshold: float = 0.5,
+        min_speech_ms: int = 250,
+        min_silence_ms: int = 100,
+        speech_pad_ms: int = 30,
+        max_segments: int = 1024,
+        on_error: str = "raise",
+    ) -> Expression:
+        """Where somebody speaks: a list of time ranges (start_ms, end_ms, duration_ms, in the timeline of the
+        sound's source), found by Silero's voice activity model in windows of 32 ms. Takes mono sound of 16
+        kHz: use audio.standardize() first; other sound is a data error, and so are more than max_segments
+        ranges.
+
+        Parameters:
+            audio (audio): Decoded sound, mono, 16 kHz.
+            model (str): Name of a model of the model store, or the path of a file or folder of yours.
+            threads (1 to 1024): Threads of one inference; None takes all processors.
+            precision ('auto' | 'f32'): 'auto' computes in what the machine does fastest (bfloat16 where it
+                has matrix units), 'f32' in float32.
+            threshold (0 to 1): Probability from which a window is speech; it is left below threshold −
+                0.15.
+            min_speech_ms (0 to 3600000): Shorter speech is dropped.
+            min_silence_ms (0 to 3600000): Shorter silence does not end speech.
+            speech_pad_ms (0 to 3600000): Added at both ends of a range.
+            max_segments (1 to 16777216): Most ranges of one sound.
+            on_error ('raise' | 'null' | 'dead_letter'): What broken input does: 'raise' fails the job,
+                'null' gives null, 'dead_letter' sets the row aside with the reason.
+        """
+
     def duration(self) -> Expression:
         """Returns the length in seconds (of a clip: of its range), from the header. Null where it is unknown
         or the input is broken.
@@ -871,3 +904,124 @@ class StructAccessor(Accessor):
 
 class AiFunctions(FunctionNamespace):
     """Functions ai.*"""
+
+    def classify_image(
+        self,
+        image: Any,
+        model: str = "efficientnet-lite0",
+        batch_size: int | None = None,
+        threads: int | None = None,
+        precision: str = "auto",
+        top_k: int = 1,
+        output: str = "label",
+        on_error: str = "raise",
+    ) -> Expression:
+        """What is on an image: the name of the best of the model's classes (ImageNet's 1,000 with the default
+        model, EfficientNet-Lite0), or with output='scores' a list of the top_k best, each a label and a
+        score; scores are the softmax over all classes. The model looks at 224 × 224 RGB pixels: an image of
+        another size or mode is resized (image.resize, bilinear, antialiased, without regard to its aspect
+        ratio) and converted first by a step that the planner adds.
+
+        Parameters:
+            image (image): Decoded image.
+            model (str): Name of a model of the model store, or the path of a file or folder of yours.
+            batch_size (1 to 1048576): Most rows in one inference; None leaves it to the engine.
+            threads (1 to 1024): Threads of one inference; None takes all processors.
+            precision ('auto' | 'f32'): 'auto' computes in what the machine does fastest (bfloat16 where it
+                has matrix units), 'f32' in float32.
+            top_k (1 to 1048576): How many classes with output='scores'.
+            output ('label' | 'scores'): 'label' for a text, 'scores' for a list of labels and scores.
+            on_error ('raise' | 'null' | 'dead_letter'): What broken input does: 'raise' fails the job,
+                'null' gives null, 'dead_letter' sets the row aside with the reason.
+        """
+
+    def embed_image(
+        self,
+        image: Any,
+        model: str = "efficientnet-lite0",
+        batch_size: int | None = None,
+        threads: int | None = None,
+        precision: str = "auto",
+        on_error: str = "raise",
+    ) -> Expression:
+        """The embedding of an image: a float32 vector (1,280 numbers, not normalised, with the default model,
+        EfficientNet-Lite0); images that look alike have near vectors. The model looks at 224 × 224 RGB
+        pixels: an image of another size or mode is resized (image.resize, bilinear, antialiased, without
+        regard to its aspect ratio) and converted first by a step that the planner adds.
+
+        Parameters:
+            image (image): Decoded image.
+            model (str): Name of a model of the model store, or the path of a file or folder of yours.
+            batch_size (1 to 1048576): Most rows in one inference; None leaves it to the engine.
+            threads (1 to 1024): Threads of one inference; None takes all processors.
+            precision ('auto' | 'f32'): 'auto' computes in what the machine does fastest (bfloat16 where it
+                has matrix units), 'f32' in float32.
+            on_error ('raise' | 'null' | 'dead_letter'): What broken input does: 'raise' fails the job,
+                'null' gives null, 'dead_letter' sets the row aside with the reason.
+        """
+
+    def embed_text(
+        self,
+        text: Any,
+        model: str = "all-minilm-l6-v2",
+        batch_size: int | None = None,
+        threads: int | None = None,
+        precision: str = "auto",
+        on_error: str = "raise",
+    ) -> Expression:
+        """The embedding of a text: a float32 vector (384 numbers and length one with the default model, all-
+        MiniLM-L6-v2, made for English), so that near meanings have a large dot product. Only the first 256
+        word pieces of a text count; cut longer ones with text.chunk().
+
+        Parameters:
+            text (string): Text in UTF-8.
+            model (str): Name of a model of the model store, or the path of a file or folder of yours.
+            batch_size (1 to 1048576): Most rows in one inference; None leaves it to the engine.
+            threads (1 to 1024): Threads of one inference; None takes all processors.
+            precision ('auto' | 'f32'): 'auto' computes in what the machine does fastest (bfloat16 where it
+                has matrix units), 'f32' in float32.
+            on_error ('raise' | 'null' | 'dead_letter'): What broken input does: 'raise' fails the job,
+                'null' gives null, 'dead_letter' sets the row aside with the reason.
+        """
+
+    def onnx(
+        self,
+        column: Any,
+        model: str,
+        batch_size: int = 64,
+        threads: int | None = None,
+        precision: str = "auto",
+        input: str | None = None,
+        output: str | None = None,
+        output_type: str = "tensor",
+        output_shape: Sequence[int] | None = None,
+        mean: Sequence[float] | None = None,
+        scale: Sequence[float] | None = None,
+        on_error: str = "raise",
+    ) -> Expression:
+        """The answer of a model of yours with one input: ONNX, OpenVINO IR or TFLite. The first side of input
+        and output is the batch; where the model fixes it, calls are cut to it. Images go in as they are,
+        uint8 made (pixel − mean) / scale and turned to the model's layout ([N, C, H, W] or [N, H, W, C]);
+        they must have the model's size, use image.resize(). Tensors must have the input's shape; vectors
+        and lists its number of numbers. Numbers of another type are converted where no integer is lost.
+
+        Parameters:
+            column (any): Images, tensors, vectors or lists of numbers.
+            model (str): Path of the model file.
+            batch_size (1 to 1048576): Most rows in one inference; None leaves it to the engine.
+            threads (1 to 1024): Threads of one inference; None takes all processors.
+            precision ('auto' | 'f32'): 'auto' computes in what the machine does fastest (bfloat16 where it
+                has matrix units), 'f32' in float32.
+            input (str | None): Name of the input; a model with one needs none.
+            output (str | None): Name of the output; None is the first.
+            output_type ('tensor' | 'vector'): Type of the result: 'tensor' keeps the shape, 'vector' is its
+                numbers in a row.
+            output_shape (Sequence[int] | None): Shape of one row of the output, where the model leaves
+                sides of it free.
+            mean (Sequence[float] | None): Subtracted from the samples of images: one number, or one a
+                channel.
+            scale (Sequence[float] | None): Divides the samples of images after that: one number, or one a
+                channel.
+            on_error ('raise' | 'null' | 'dead_letter'): What broken input does: 'raise' fails the job,
+                'null' gives null, 'dead_letter' sets the row aside with the reason.
+        """

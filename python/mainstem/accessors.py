@@ -53,13 +53,15 @@ class FunctionNamespace:
         found = registry.functions().values()
         return {function.short_name: function for function in found if function.accessor == self._prefix}
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        known = self._functions()
-        if name not in known:
-            raise AttributeError(f"there is no function '{self._prefix}.{name}'.{suggestion_or_list(name, known)}")
-        return _callable(known[name], method=False)
+    if not TYPE_CHECKING:  # type checkers know what there is
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            known = self._functions()
+            if name not in known:
+                raise AttributeError(f"there is no function '{self._prefix}.{name}'.{suggestion_or_list(name, known)}")
+            return _callable(known[name], method=False)
 
     def __dir__(self) -> list[str]:
         return sorted(self._functions())

@@ -139,7 +139,7 @@ def _functions(options: argparse.Namespace) -> int:
     if options.name is None:
         width = max((len(name) for name in known), default=0)
         for name, function in known.items():
-            print(f"{name:{width}}  {function.kind:9}  {function.doc.splitlines()[0] if function.doc else ''}".rstrip())
+            print(f"{name:{width}}  {function.kind:9}  {_first_sentence(function.doc)}".rstrip())
         return 0
     try:
         function = registry.find(options.name)
@@ -147,6 +147,10 @@ def _functions(options: argparse.Namespace) -> int:
         return _fail(str(error))
     print(f"{function.usage()}\n\n{function.docstring()}")
     return 0
+
+
+def _first_sentence(doc: str) -> str:
+    return doc.split(". ")[0].splitlines()[0].rstrip(".") if doc else ""
 
 
 def _models(_: argparse.Namespace) -> int:
