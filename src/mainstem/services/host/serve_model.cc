@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 
+#include "mainstem/data/logical_type.h"
 #include "mainstem/platform/clock.h"
 #include "mainstem/platform/process.h"
 #include "mainstem/platform/shared_memory.h"
@@ -105,6 +106,17 @@ Result<std::unique_ptr<Model>> Load(const ModelLoader& load, const std::string& 
   }
 }
 
+// IPC makes Arrow's own extension types of the columns that carry their names; models read storage, as the engine does.
+Result<std::shared_ptr<arrow::Schema>> ReadStorageSchema(std::string_view message) {
+  ARROW_ASSIGN_OR_RAISE(const auto schema, ReadSchemaMessage(message));
+  arrow::FieldVector fields;
+  for (const auto& field : schema->fields()) {
+    ARROW_ASSIGN_OR_RAISE(const LogicalType type, LogicalType::FromField(*field));
+    fields.push_back(type.ToField(field->name()));
+  }
+  return arrow::schema(std::move(fields), schema->metadata());
+}
+
 Result<bool> ModelHost::SetUp(const ModelLoader& load) {
   ARROW_ASSIGN_OR_RAISE(auto received, Receive());
   if (!received.has_value()) return false;
@@ -115,8 +127,8 @@ Result<bool> ModelHost::SetUp(const ModelLoader& load) {
                                                                     RegionWriter::kOtherProcess));
   ARROW_ASSIGN_OR_RAISE(const SetupBlock setup,
                         ReadSetup({reinterpret_cast<const char*>(region->data()), static_cast<size_t>(region->size())}));
-  ARROW_ASSIGN_OR_RAISE(input_, ReadSchemaMessage(setup.input_schema));
-  ARROW_ASSIGN_OR_RAISE(output_, ReadSchemaMessage(setup.output_schema));
+  ARROW_ASSIGN_OR_RAISE(input_, ReadStorageSchema(setup.input_schema));
+  ARROW_ASSIGN_OR_RAISE(output_, ReadStorageSchema(setup.output_schema));
   Result<std::unique_ptr<Model>> model = Load(load, setup.payload);
   if (!model.ok()) {
     const uint32_t flags = ClassOf(model.status()) == ErrorClass::kJob ? kPermanent : 0;
@@ -184,11 +196,13 @@ Result<std::shared_ptr<arrow::RecordBatch>> ModelHost::Run(const std::shared_ptr
   } catch (const std::exception& error) {
     return RowError(error.what());
   }
-  if (result == nullptr || !result->schema()->Equals(*output_, /*check_metadata=*/false)) {
+  // By position: the plan names the column, the model does not know how.
+  const auto same_type = [](const auto& left, const auto& right) { return left->type()->Equals(*right->type()); };
+  if (result == nullptr || !std::ranges::equal(result->schema()->fields(), output_->fields(), same_type)) {
     return JobError(fmt::format("the model returned ({}); expected ({})",
                                 result == nullptr ? "nothing" : result->schema()->ToString(), output_->ToString()));
   }
-  return result;
+  return arrow::RecordBatch::Make(output_, result->num_rows(), result->columns());
 }
 
 Status ModelHost::WriteRows(const arrow::RecordBatch& rows, const std::vector<RowFailure>& failures, Message* reply) {
