@@ -166,9 +166,9 @@ def audio_values(column: pa.Array, make) -> list:
 
 def tensor_values(column: pa.Array, make) -> list:
     shapes = column.field("shape").to_pylist()
-    arrays = list_values(column.field("data"))
+    arrays = null_where(column, list_values(column.field("data")))  # what lies under a null means nothing
     rows = [None if array is None or shape is None else array.reshape(shape) for array, shape in zip(arrays, shapes)]
-    return made(null_where(column, rows), make)
+    return made(rows, make)
 
 
 def made(rows: list, make) -> list:

@@ -52,12 +52,12 @@ TEST_F(PoolFailureTest, ARowThatSleepsForEverExceedsItsTime) {
 }
 
 TEST_F(PoolFailureTest, SlowRowsAreNotMistakenForOneThatHangs) {
-  // Forty rows take four times the limit together, and none comes near it alone.
-  ServiceSpec spec = Spec("import time\ndef f(x):\n  time.sleep(0.05)\n  return x");
+  // Ten rows take twice the limit together, and none comes near it alone.
+  ServiceSpec spec = Spec("import time\ndef f(x):\n  time.sleep(0.1)\n  return x");
   spec.timeout_ns = 500'000'000;
-  spec.batch_rows = 40;
+  spec.batch_rows = 10;
   Start(spec);
-  const Reply reply = Ask(Numbers(40));
+  const Reply reply = Ask(Numbers(10));
   ASSERT_TRUE(reply.status.ok()) << reply.status;
   EXPECT_TRUE(reply.failures.empty());
 }
