@@ -66,6 +66,7 @@ Result<TablePtr> TakeTable(const arrow::Table& table, const std::shared_ptr<arro
 
 Result<std::shared_ptr<arrow::Array>> Whole(const arrow::ChunkedArray& column) {
   if (column.num_chunks() == 1) return column.chunk(0);
+  if (column.num_chunks() == 0) return arrow::MakeEmptyArray(column.type());
   return arrow::Concatenate(column.chunks());
 }
 

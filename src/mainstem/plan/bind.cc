@@ -251,7 +251,21 @@ class Binder {
         }
       }
     }
-    return New(Kind::kUnion, inputs);
+    // Columns match by position; downstream they all have the names of the first input.
+    Inputs renamed = {inputs[0]};
+    for (size_t i = 1; i < inputs.size(); ++i) {
+      std::vector<NamedExpression> projections = PassThrough(inputs[i]->columns);
+      bool same = true;
+      for (size_t j = 0; j < projections.size(); ++j) {
+        same &= projections[j].name == inputs[0]->columns[j].name;
+        projections[j].name = inputs[0]->columns[j].name;
+      }
+      renamed.push_back(inputs[i]);
+      if (!same) {
+        ARROW_ASSIGN_OR_RAISE(renamed.back(), MakeProjectNode(inputs[i], std::move(projections), *context_.registry));
+      }
+    }
+    return New(Kind::kUnion, std::move(renamed));
   }
 
   static Status CheckKey(const Column& column, const char* what) {

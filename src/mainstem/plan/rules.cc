@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <set>
 
 #include "mainstem/plan/row_rules.h"
@@ -339,11 +340,16 @@ LogicalNodePtr PushBounds(LogicalNodePtr node) {
   return WithInputs(node, {source});
 }
 
+int64_t SaturatingSum(int64_t a, int64_t b) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  return a > kMost - b ? kMost : a + b;
+}
+
 // Tells the source how many rows are enough, through nodes that keep the number of rows.
 LogicalNodePtr PushLimit(LogicalNodePtr node) {
   if (node->kind != Kind::kLimit || !node->count) return node;
-  const int64_t enough = *node->count + node->offset;
-  std::function<LogicalNodePtr(const LogicalNodePtr&)> push = [&](const LogicalNodePtr& below) -> LogicalNodePtr {
+  std::function<LogicalNodePtr(const LogicalNodePtr&, int64_t)> push = [&](const LogicalNodePtr& below,
+                                                                           int64_t enough) -> LogicalNodePtr {
     if (below->kind == Kind::kSource) {
       auto source = std::make_shared<LogicalNode>(*below);
       source->scan.limit = std::min(source->scan.limit.value_or(enough), enough);
@@ -352,9 +358,11 @@ LogicalNodePtr PushLimit(LogicalNodePtr node) {
     // A project may set rows aside, so what it needs is not bounded by what it gives.
     const bool keeps_rows = below->kind == Kind::kProject || below->kind == Kind::kLimit;
     if (!keeps_rows || SetsRowsAside(*below)) return below;
-    return WithInputs(below, {push(below->inputs[0])});
+    // Rows that a limit below skips are needed too.
+    const int64_t skipped = below->kind == Kind::kLimit ? below->offset : 0;
+    return WithInputs(below, {push(below->inputs[0], SaturatingSum(enough, skipped))});
   };
-  return WithInputs(node, {push(node->inputs[0])});
+  return WithInputs(node, {push(node->inputs[0], SaturatingSum(*node->count, node->offset))});
 }
 
 }  // namespace
