@@ -3,7 +3,12 @@
 #include <fmt/format.h>
 
 #include "mainstem/base/suggestion.h"
+#include "mainstem/connectors/csv/csv_sink.h"
+#include "mainstem/connectors/csv/csv_source.h"
+#include "mainstem/connectors/files/files_sink.h"
 #include "mainstem/connectors/files/files_source.h"
+#include "mainstem/connectors/json/json_sink.h"
+#include "mainstem/connectors/json/json_source.h"
 #include "mainstem/connectors/memory/memory_source.h"
 #include "mainstem/connectors/parquet/parquet_sink.h"
 #include "mainstem/connectors/parquet/parquet_source.h"
@@ -33,6 +38,8 @@ const std::vector<SourceEntry>& Sources() {
   static const std::vector<SourceEntry> entries = {
       {"files", FilesSourceOptions, WithoutTables<MakeFilesSource>},
       {"parquet", ParquetSourceOptions, WithoutTables<MakeParquetSource>},
+      {"json", JsonSourceOptions, WithoutTables<MakeJsonSource>},
+      {"csv", CsvSourceOptions, WithoutTables<MakeCsvSource>},
       {"range", RangeSourceOptions, WithoutTables<MakeRangeSource>},
       {"memory", MemorySourceOptions, MakeMemorySource},
   };
@@ -42,6 +49,9 @@ const std::vector<SourceEntry>& Sources() {
 const std::vector<SinkEntry>& Sinks() {
   static const std::vector<SinkEntry> entries = {
       {"parquet", ParquetSinkOptions, MakeParquetSink},
+      {"json", JsonSinkOptions, MakeJsonSink},
+      {"csv", CsvSinkOptions, MakeCsvSink},
+      {"files", FilesSinkOptions, MakeFilesSink},
   };
   return entries;
 }

@@ -11,7 +11,7 @@
 
 #include <algorithm>
 
-#include "mainstem/connectors/staging/part_sink.h"
+#include "mainstem/connectors/staging/part_options.h"
 
 namespace mainstem {
 namespace {
@@ -118,20 +118,15 @@ arrow::Compression::type CompressionOf(const std::string& name) {
 }  // namespace
 
 std::vector<OptionSpec> ParquetSinkOptions() {
-  return {{.name = "path", .doc = "Folder to write into.", .required = true},
-          {.name = "mode", .default_value = "append", .doc = "What to do with what is there.",
-           .choices = {"append", "overwrite", "error"}},
-          {.name = "compression", .default_value = "snappy", .doc = "Compression of pages.",
-           .choices = {"snappy", "zstd", "gzip", "lz4", "brotli", "none"}},
-          {.name = "target_file_bytes", .type = OptionType::kInt, .default_value = int64_t{512} << 20,
-           .doc = "A new file is begun beyond it.", .minimum = 1},
-          {.name = "row_group_bytes", .type = OptionType::kInt, .default_value = int64_t{64} << 20,
-           .doc = "A new row group is begun beyond it, before compression.", .minimum = 1 << 10}};
+  auto specs = PartSinkOptions();
+  specs.push_back({.name = "compression", .default_value = "snappy", .doc = "Compression of pages.",
+                   .choices = {"snappy", "zstd", "gzip", "lz4", "brotli", "none"}});
+  specs.push_back({.name = "row_group_bytes", .type = OptionType::kInt, .default_value = int64_t{64} << 20,
+                   .doc = "A new row group is begun beyond it, before compression.", .minimum = 1 << 10});
+  return specs;
 }
 
 Result<std::shared_ptr<Sink>> MakeParquetSink(const Options& options, const std::shared_ptr<arrow::Schema>& schema) {
-  ARROW_ASSIGN_OR_RAISE(const WriteMode mode, ParseWriteMode(options.String("mode")));
-  ARROW_ASSIGN_OR_RAISE(auto store, OpenStore(options.String("path")));
   const auto compression = CompressionOf(options.String("compression"));
   for (const auto& field : schema->fields()) {
     if (field->type()->id() == arrow::Type::STRUCT && field->type()->num_fields() == 0) {
@@ -140,7 +135,7 @@ Result<std::shared_ptr<Sink>> MakeParquetSink(const Options& options, const std:
     }
   }
   auto format = std::make_shared<ParquetFormat>(schema, compression, options.Int("row_group_bytes"));
-  return MakePartSink(std::move(store), mode, options.Int("target_file_bytes"), std::move(format));
+  return MakePartSink(options, std::move(format));
 }
 
 }  // namespace mainstem

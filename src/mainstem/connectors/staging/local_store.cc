@@ -91,6 +91,8 @@ class LocalStore : public Store {
     return status.size;
   }
 
+  bool moves_in_one_step() const override { return true; }
+
   Status Move(const std::string& from, const std::string& to) override {
     if (to.find('/') != std::string::npos) ARROW_RETURN_NOT_OK(files_.MakeFolders(FolderOf(Full(to))));
     return files_.Rename(Full(from), Full(to));

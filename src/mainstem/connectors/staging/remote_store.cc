@@ -34,6 +34,8 @@ class RemoteStore : public Store {
     return info->size();
   }
 
+  bool moves_in_one_step() const override { return false; }
+
   Status Move(const std::string& from, const std::string& to) override {
     const Status copied = remote_.store->CopyFile(Full(from), Full(to));
     if (!copied.ok()) return Failed("copy", from, copied);

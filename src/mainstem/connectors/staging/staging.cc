@@ -189,11 +189,18 @@ Result<std::vector<const StagedFile*>> Staging::Pending(const Decision& decision
   std::vector<const StagedFile*> pending;
   for (const StagedFile& file : decision.files) {
     ARROW_ASSIGN_OR_RAISE(const auto staged, store_->SizeOf(file.staged));
+    ARROW_ASSIGN_OR_RAISE(const auto target, store_->SizeOf(file.target));
     if (staged && *staged == file.size) {
+      // Where a move is one step, a file in both places is somebody else's under the same name.
+      const bool is_replaced = std::find(decision.removes.begin(), decision.removes.end(), file.target) !=
+                               decision.removes.end();
+      if (target && store_->moves_in_one_step() && !is_replaced) {
+        return JobError(fmt::format("cannot commit '{}' in '{}': a file of this name is there already",
+                                    Escaped(file.target), Escaped(store_->folder(), 1000)));
+      }
       pending.push_back(&file);
       continue;
     }
-    ARROW_ASSIGN_OR_RAISE(const auto target, store_->SizeOf(file.target));
     if (staged || !target || *target != file.size) {
       return JobError(fmt::format("cannot commit '{}' in '{}': its staged file is {}", Escaped(file.target),
                                   Escaped(store_->folder(), 1000), staged ? "damaged" : "gone"));

@@ -38,6 +38,8 @@ class Store {
   virtual Result<std::optional<int64_t>> SizeOf(const std::string& path) = 0;
   /// Moves a file, makes the folders above `to`. Durable after SyncFolders.
   virtual Status Move(const std::string& from, const std::string& to) = 0;
+  /// Whether a crash leaves a moved file in exactly one of its two places.
+  virtual bool moves_in_one_step() const = 0;
   /// Makes moves and removals durable in the folders of the paths.
   virtual Status SyncFolders(const std::vector<std::string>& paths) = 0;
   /// A missing file is no error.
