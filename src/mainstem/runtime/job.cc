@@ -171,7 +171,8 @@ Status Job::BuildTask(size_t index) {
 }
 
 int64_t Job::AllocatedBytes() const {
-  const int64_t bytes = arrow::default_memory_pool()->bytes_allocated() - baseline_bytes_;
+  // What was there at the start may have been given back since.
+  const int64_t bytes = std::max<int64_t>(0, arrow::default_memory_pool()->bytes_allocated() - baseline_bytes_);
   int64_t peak = peak_bytes_.load();
   while (bytes > peak && !peak_bytes_.compare_exchange_weak(peak, bytes)) {
   }
