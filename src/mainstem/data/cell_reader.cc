@@ -13,8 +13,13 @@ namespace {
 
 using arrow::internal::checked_cast;
 
-// The bytes of a list's numbers as a buffer that shares the column's memory.
-std::shared_ptr<arrow::Buffer> NumberSlice(const arrow::Array& numbers, int64_t offset, int64_t count) {
+// The bytes of a list's numbers as a buffer that shares the column's memory. Dense numbers have no place for nulls.
+Result<std::shared_ptr<arrow::Buffer>> NumberSlice(const arrow::Array& numbers, int64_t offset, int64_t count) {
+  if (numbers.null_count() > 0) {
+    for (int64_t i = 0; i < count; ++i) {
+      if (numbers.IsNull(offset + i)) return RowError("a number inside a vector, tensor or waveform is missing");
+    }
+  }
   const int width = numbers.type()->byte_width();
   return arrow::SliceBuffer(numbers.data()->buffers[1], (numbers.offset() + offset) * width, count * width);
 }
@@ -41,7 +46,8 @@ Result<Value> ReadImage(const arrow::StructArray& images, int64_t row) {
               .mode = static_cast<ImageMode>(mode)};
   const int64_t start = data.value_offset(row);
   const int64_t length = data.value_length(row);
-  if (image.height <= 0 || image.width <= 0 || image.size_bytes() != length) {
+  if (image.height <= 0 || image.width <= 0 || length % image.row_bytes() != 0 ||
+      length / image.row_bytes() != image.height) {  // divided, because a product of hostile sides overflows
     return RowError(fmt::format("an image cell of {} × {} {} has {} bytes", image.width, image.height,
                                 ToString(image.mode), length));
   }
@@ -62,7 +68,7 @@ Result<Value> ReadAudio(const arrow::StructArray& sounds, int64_t row) {
       waveform.frames != count / waveform.channels || count % waveform.channels != 0) {
     return RowError("an audio cell's samples do not match its frames and channels");
   }
-  waveform.samples = NumberSlice(*data.values(), data.value_offset(row), count);
+  ARROW_ASSIGN_OR_RAISE(waveform.samples, NumberSlice(*data.values(), data.value_offset(row), count));
   waveform.source_uri = TextField(sounds, 7, row);
   waveform.start_time_ms = MaybeInt64(sounds, 8, row);
   waveform.end_time_ms = MaybeInt64(sounds, 9, row);
@@ -75,22 +81,25 @@ Result<Value> ReadTensor(const LogicalType& type, const std::shared_ptr<arrow::A
   if (column->type_id() == arrow::Type::FIXED_SIZE_LIST) {
     const auto& list = checked_cast<const arrow::FixedSizeListArray&>(*column);
     tensor.shape = type.shape();
-    tensor.values = NumberSlice(*list.values(), list.value_offset(row), list.value_length());
+    ARROW_ASSIGN_OR_RAISE(tensor.values, NumberSlice(*list.values(), list.value_offset(row), list.value_length()));
     return Value(std::move(tensor));
   }
   const auto& rows = checked_cast<const arrow::StructArray&>(*column);
   const auto& data = checked_cast<const arrow::LargeListArray&>(*rows.field(0));
   const auto& shapes = checked_cast<const arrow::ListArray&>(*rows.field(1));
   const auto& sides = checked_cast<const arrow::Int32Array&>(*shapes.values());
+  int64_t count = 1;
   for (int64_t i = 0; i < shapes.value_length(row); ++i) {
     const int32_t side = sides.Value(shapes.value_offset(row) + i);
     if (side < 0) return RowError("a tensor cell has a negative side");
+    if (count != 0 && side > (int64_t{1} << 40) / count) return RowError("a tensor cell's shape is out of range");
+    count *= side;
     tensor.shape.push_back(side);
   }
   if (tensor.count() != data.value_length(row)) {
     return RowError(fmt::format("a tensor cell of {} numbers has {}", tensor.count(), data.value_length(row)));
   }
-  tensor.values = NumberSlice(*data.values(), data.value_offset(row), data.value_length(row));
+  ARROW_ASSIGN_OR_RAISE(tensor.values, NumberSlice(*data.values(), data.value_offset(row), data.value_length(row)));
   return Value(std::move(tensor));
 }
 

@@ -3,6 +3,7 @@
 #include <arrow/array.h>
 #include <arrow/builder.h>
 #include <arrow/type.h>
+#include <arrow/util/float16.h>
 #include <fmt/format.h>
 
 #include <limits>
@@ -223,6 +224,9 @@ Status ColumnWriter::Node::AppendPlain(const Value& value, int64_t* bytes) {
     if (id == arrow::Type::DOUBLE) return checked_cast<arrow::DoubleBuilder*>(builder)->Append(number);
     if (id == arrow::Type::FLOAT) {
       return checked_cast<arrow::FloatBuilder*>(builder)->Append(static_cast<float>(number));
+    }
+    if (id == arrow::Type::HALF_FLOAT) {
+      return checked_cast<arrow::HalfFloatBuilder*>(builder)->Append(arrow::util::Float16(number).bits());
     }
     return Mismatch(value);
   }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 namespace mainstem {
@@ -251,10 +252,17 @@ Result<LogicalType> LogicalType::FromField(const arrow::Field& field) {
       return JobError(fmt::format("column '{}' claims to be a tensor but its metadata gives no shape", field.name()));
     }
     std::vector<int64_t> shape;
-    for (const auto& side : json["shape"]) {
-      if (!side.is_number_integer()) return JobError(fmt::format("column '{}': bad tensor shape", field.name()));
-      shape.push_back(side.get<int64_t>());
+    int64_t count = 1;
+    for (const auto& entry : json["shape"]) {
+      const int64_t side = entry.is_number_integer() ? entry.get<int64_t>() : -1;
+      if (side < 0 || (count > 0 && side > std::numeric_limits<int32_t>::max() / count)) {
+        return JobError(fmt::format("column '{}': bad tensor shape", field.name()));
+      }
+      count *= side;
+      shape.push_back(side);
     }
+    // Numbers stored in another order than the logical one are no tensor of ours.
+    if (json.contains("permutation") && !json["permutation"].is_null()) return Plain(storage);
     type = Tensor(storage->field(0)->type(), std::move(shape));
   } else if (name == "mainstem.tensor") {
     if (storage->id() != arrow::Type::STRUCT || storage->num_fields() != 2 ||

@@ -3,6 +3,7 @@
 #include <arrow/type.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -31,6 +32,7 @@ const std::map<std::string, arrow::TimeUnit::type>& Units() {
 }
 
 constexpr int kMaxDepth = 64;
+constexpr int kMostBrackets = 20'000;  // of a type's text: many fields, and yet no deeper than the stack
 
 Result<LogicalType> Parse(const Json& json, int depth);
 
@@ -245,9 +247,14 @@ Result<Json> Render(const LogicalType& type) {
 }  // namespace
 
 Result<LogicalType> ParseType(const std::string& json_text) {
+  // Printing and copying a value recurse as deep as it is nested: deep text is refused before it is parsed.
+  if (std::count(json_text.begin(), json_text.end(), '[') + std::count(json_text.begin(), json_text.end(), '{') >
+      kMostBrackets) {
+    return JobError("a type is nested too deeply");
+  }
   const Json json = Json::parse(json_text, nullptr, false);
   // A bare word ("int64") is accepted where somebody forgot the quotes.
-  if (json.is_discarded()) return Parse(Json(json_text), 0);
+  if (json.is_discarded() || json.is_null()) return Parse(Json(json_text), 0);
   return Parse(json, 0);
 }
 
