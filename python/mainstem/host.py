@@ -814,7 +814,7 @@ class Host:
             raise
         except Exception as error:
             traceback.print_exception(type(error), error, error.__traceback__)
-            raise ServiceFailed(f"its results cannot be sent: {describe(error)}") from None
+            raise ServiceFailed(f"a batch cannot be converted: {describe(error)}") from None
 
     def reply(self, place: Slot, call: int, slot: int, kept: int, busy_ns: int, rows: pa.RecordBatch, failures) -> None:
         listed = json.dumps(sorted(failures.items())).encode() if failures else b""
