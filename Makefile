@@ -1,6 +1,6 @@
 # The way in: `make demo` and `make test` set everything up themselves on a Debian 12 with git, make and python3.
 .DEFAULT_GOAL := build
-.PHONY: setup build release samples demo test bench format lint clean
+.PHONY: setup build release samples demo test wheel-check bench format lint clean
 python := .venv/bin/python
 
 setup: ## Debian packages and .venv; quick when nothing is missing
@@ -20,6 +20,9 @@ demo: release samples ## the quality demo: Parquet and a page under build/demo
 
 test: setup ## everything: C++ (dev, address, thread), Python, lint, types
 	@$(python) scripts/run_tests.py
+
+wheel-check: setup ## pip's wheel in an empty environment; builds everything once more
+	@sh scripts/check_wheel.sh
 
 bench: release samples ## the table of benches; BENCH="--works images --rounds 5" narrows it
 	@PYTHONPATH=build/release/python $(python) bench/run.py $(BENCH)
