@@ -12,6 +12,7 @@ namespace mainstem {
 std::string DescribeRow(const Columns& columns, const arrow::RecordBatch& batch, int64_t row) {
   std::string text;
   for (size_t i = 0; i < columns.size(); ++i) {
+    if (columns[i].name.starts_with("__")) continue;  // the planner's own
     const auto& column = batch.column(static_cast<int>(i));
     const TypeKind kind = columns[i].type.kind();
     std::string cell;

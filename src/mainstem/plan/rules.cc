@@ -345,6 +345,22 @@ int64_t SaturatingSum(int64_t a, int64_t b) {
   return a > kMost - b ? kMost : a + b;
 }
 
+// Moves a small limit below what keeps the number of rows: nobody pays for calls whose replies are cut off. A large one
+// stays, because behind a limit there is one subtask.
+LogicalNodePtr SinkLimit(LogicalNodePtr limit) {
+  constexpr int64_t kSmall = 10'000;
+  if (limit->kind != Kind::kLimit || !limit->count || *limit->count + limit->offset > kSmall) return limit;
+  const LogicalNodePtr below = limit->inputs[0];
+  const bool keeps_rows = (below->kind == Kind::kProject && !SetsRowsAside(*below)) ||
+                          (below->kind == Kind::kCall && below->call.shape == CallOptions::Shape::kScalar &&
+                           below->call.on_error != "dead_letter");
+  if (!keeps_rows) return limit;
+  auto lower = std::make_shared<LogicalNode>(*limit);
+  lower->inputs = {below->inputs[0]};
+  lower->columns = below->inputs[0]->columns;
+  return WithInputs(below, {SinkLimit(std::move(lower))});
+}
+
 // Tells the source how many rows are enough, through nodes that keep the number of rows.
 LogicalNodePtr PushLimit(LogicalNodePtr node) {
   if (node->kind != Kind::kLimit || !node->count) return node;
@@ -383,7 +399,10 @@ Result<LogicalNodePtr> Optimize(LogicalNodePtr root, const RuleContext& context)
   ARROW_ASSIGN_OR_RAISE(root, Everywhere(root, merge));
   ARROW_ASSIGN_OR_RAISE(root, Everywhere(root, [&](LogicalNodePtr node) { return FetchAhead(std::move(node), registry); }));
   ARROW_ASSIGN_OR_RAISE(root, Everywhere(root, [](LogicalNodePtr node) -> Result<LogicalNodePtr> {
-    return PushLimit(PushBounds(DropIdentity(std::move(node))));
+    return PushBounds(DropIdentity(SinkLimit(std::move(node))));
+  }));
+  ARROW_ASSIGN_OR_RAISE(root, Everywhere(root, [](LogicalNodePtr node) -> Result<LogicalNodePtr> {
+    return PushLimit(std::move(node));
   }));
   return Everywhere(root, [&](LogicalNodePtr node) { return ScaleWhileDecoding(std::move(node), registry); });
 }

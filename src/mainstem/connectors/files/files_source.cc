@@ -8,10 +8,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "mainstem/connectors/files/file_lister.h"
 #include "mainstem/connectors/projection.h"
+#include "mainstem/data/file_reference.h"
 #include "mainstem/data/logical_type.h"
 
 namespace mainstem {
@@ -95,6 +99,10 @@ class FilesSource : public Source {
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
   std::string Describe() const override {
     return "files " + Escaped(fmt::format("{}", fmt::join(paths_, ", ")));
+  }
+
+  bool MayBeRemote() const override {
+    return !std::all_of(paths_.begin(), paths_.end(), [](const std::string& path) { return path.starts_with('/') || IsLocalUri(path); });
   }
 
   Result<std::unique_ptr<SplitEnumerator>> Enumerate(const ScanRequest& request) const override {
