@@ -1,38 +1,40 @@
 """The Python host's conversions: every kind and form, with expected values written down by hand."""
 
 import asyncio
-import importlib.util
-import pathlib
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image
 
-PATH = pathlib.Path(__file__).parent.parent / "python" / "mainstem" / "host.py"
-SPEC = importlib.util.spec_from_file_location("mainstem_host", PATH)
-host = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(host)
+from mainstem.host_failures import RowsFailed, ServiceFailed
+from mainstem.host_runner import Runner
+from mainstem.host_values import storage_schema
 
 IMAGE = pa.struct([("data", pa.large_binary()), ("height", pa.int32()), ("width", pa.int32()), ("mode", pa.uint8())])
 
 
 def extension(name, storage, extension_name, metadata="{}"):
-    return pa.field(name, storage, metadata={"ARROW:extension:name": extension_name,
-                                             "ARROW:extension:metadata": metadata})
+    return pa.field(
+        name, storage, metadata={"ARROW:extension:name": extension_name, "ARROW:extension:metadata": metadata}
+    )
 
 
 def run(function, columns, output, kind="scalar", form="general", shape="scalar", **payload):
     """Runs the function on columns {field or name: values}; returns the reply's columns and the failures."""
     fields, arrays = [], []
     for key, values in columns.items():
-        array = values if isinstance(values, pa.Array) else pa.array(values, key.type if isinstance(key, pa.Field) else None)
+        array = (
+            values
+            if isinstance(values, pa.Array)
+            else pa.array(values, key.type if isinstance(key, pa.Field) else None)
+        )
         fields.append(key if isinstance(key, pa.Field) else pa.field(key, array.type))
         arrays.append(array)
     schema = pa.schema(fields)
     output = pa.schema(output if isinstance(output, list) else [output])
-    runner = host.Runner({"shape": shape}, schema, output, {"callable": function, "kind": kind, "form": form, **payload})
-    batch = pa.RecordBatch.from_arrays(arrays, schema=host.storage_schema(schema))
+    runner = Runner({"shape": shape}, schema, output, {"callable": function, "kind": kind, "form": form, **payload})
+    batch = pa.RecordBatch.from_arrays(arrays, schema=storage_schema(schema))
     reply, failures = runner.run(batch)
     reply.validate(full=True)
     return reply.to_pydict(), dict(failures)
@@ -62,8 +64,12 @@ def test_stop_iteration_fails_its_row_only():
 def test_a_function_without_arguments_runs_once_a_row():
     counter = iter(range(100))
     schema = pa.schema([])
-    runner = host.Runner({"shape": "scalar"}, schema, pa.schema([("y", pa.int64())]),
-                         {"callable": lambda: next(counter), "kind": "scalar"})
+    runner = Runner(
+        {"shape": "scalar"},
+        schema,
+        pa.schema([("y", pa.int64())]),
+        {"callable": lambda: next(counter), "kind": "scalar"},
+    )
     reply, _ = runner.run(pa.RecordBatch.from_struct_array(pa.array([{}, {}, {}], pa.struct([]))))
     assert reply.to_pydict() == {"y": [0, 1, 2]}
 
@@ -100,17 +106,17 @@ def test_pandas_missing_values_are_nulls():
 
 
 def test_a_batch_that_raises_asks_to_be_halved():
-    with pytest.raises(host.RowsFailed, match="ZeroDivisionError"):
+    with pytest.raises(RowsFailed, match="ZeroDivisionError"):
         run(lambda a: 1 // 0, {"a": [1]}, ("y", pa.int64()), form="numpy")
 
 
 def test_a_wrong_number_of_rows_is_a_mistake_of_the_function():
-    with pytest.raises(host.ServiceFailed, match="has 1 values; expected 2"):
+    with pytest.raises(ServiceFailed, match="has 1 values; expected 2"):
         run(lambda a: a[:1], {"a": [1, 2]}, ("y", pa.int64()), form="pandas")
 
 
 def test_a_single_value_is_no_column():
-    with pytest.raises(host.ServiceFailed, match="expected a column, got int"):
+    with pytest.raises(ServiceFailed, match="expected a column, got int"):
         run(lambda a: 5, {"a": [1, 2]}, ("y", pa.int64()), form="pandas")
 
 
@@ -121,17 +127,27 @@ def test_map_batches_takes_and_gives_a_dict_of_columns():
 
 
 def test_map_batches_with_a_missing_column_says_which_are_expected():
-    with pytest.raises(host.ServiceFailed, match="expected the columns n, m; got n"):
-        run(lambda d: {"n": d["a"]}, {"a": [1]}, [("n", pa.int64()), ("m", pa.int64())], kind="map_batches",
-            form="pandas")
+    with pytest.raises(ServiceFailed, match="expected the columns n, m; got n"):
+        run(
+            lambda d: {"n": d["a"]},
+            {"a": [1]},
+            [("n", pa.int64()), ("m", pa.int64())],
+            kind="map_batches",
+            form="pandas",
+        )
 
 
 def test_map_batches_takes_data_frames_and_tables_back():
     import pandas
 
-    for make in (pandas.DataFrame, lambda d: pa.table({"n": pa.array(d["a"])})):
-        reply, _ = run(lambda d: make({"n": d["a"]} if make is pandas.DataFrame else d), {"a": [1, 2]},
-                       [("n", pa.int64())], kind="map_batches", form="pandas")
+    def frame(columns):
+        return pandas.DataFrame({"n": columns["a"]})
+
+    def table(columns):
+        return pa.table({"n": pa.array(columns["a"])})
+
+    for function in (frame, table):
+        reply, _ = run(function, {"a": [1, 2]}, [("n", pa.int64())], kind="map_batches", form="pandas")
         assert reply == {"n": [1, 2]}
 
 
@@ -144,8 +160,13 @@ def test_map_fills_missing_names_with_null_and_refuses_unknown_ones():
 
 @pytest.mark.parametrize("items", [[(1, "a"), (2, "b")], [{"n": 1, "s": "a"}, {"n": 2, "s": "b"}]])
 def test_table_functions_give_tuples_or_dicts(items):
-    reply, failures = run(lambda a: iter(items[:a]), {"a": [1, 0, 2]}, [("n", pa.int64()), ("s", pa.string())],
-                          kind="table", shape="table")
+    reply, failures = run(
+        lambda a: iter(items[:a]),
+        {"a": [1, 0, 2]},
+        [("n", pa.int64()), ("s", pa.string())],
+        kind="table",
+        shape="table",
+    )
     assert reply == {"__row": [0, 2, 2], "n": [1, 1, 2], "s": ["a", "a", "b"]} and failures == {}
 
 
@@ -161,8 +182,9 @@ def test_a_generator_that_raises_midway_fails_its_row_whole():
 
 
 def test_a_table_row_with_a_wrong_value_fails_whole():
-    reply, failures = run(lambda a: [a, "x"] if a == 1 else [a], {"a": [0, 1, 2]}, ("n", pa.int64()), kind="table",
-                          shape="table")
+    reply, failures = run(
+        lambda a: [a, "x"] if a == 1 else [a], {"a": [0, 1, 2]}, ("n", pa.int64()), kind="table", shape="table"
+    )
     assert reply == {"__row": [0, 2], "n": [0, 2]}
     assert list(failures) == [1] and "got str 'x'" in failures[1]
 
@@ -212,8 +234,11 @@ def test_images_are_numpy_arrays_and_come_back_as_arrays_or_pil():
     reply, failures = run(flip, column, extension("o", IMAGE, "mainstem.image"))
     assert seen[0].shape == (2, 2, 3) and seen[0].dtype == np.uint8 and seen[1] is None
     assert reply == {"o": [{**value, "data": pixels[6:] + pixels[:6]}, None]} and failures == {}
-    reply, failures = run(lambda image: Image.fromarray(image).convert("L") if image is not None else None, column,
-                          extension("o", IMAGE, "mainstem.image"))
+    reply, failures = run(
+        lambda image: Image.fromarray(image).convert("L") if image is not None else None,
+        column,
+        extension("o", IMAGE, "mainstem.image"),
+    )
     expected = Image.fromarray(np.frombuffer(pixels, np.uint8).reshape(2, 2, 3)).convert("L").tobytes()
     assert reply == {"o": [{"data": expected, "height": 2, "width": 2, "mode": 0}, None]} and failures == {}
 
@@ -225,8 +250,12 @@ def test_an_array_that_is_no_image_fails_its_row():
 
 def test_values_may_be_made_by_the_front_end():
     value = {"data": b"\0" * 4, "height": 2, "width": 2, "mode": 0}
-    reply, _ = run(lambda image: image[1] + str(image[0].shape), {extension("i", IMAGE, "mainstem.image"): [value]},
-                   ("y", pa.string()), values={"mainstem.image": lambda array, mode: (array, mode)})
+    reply, _ = run(
+        lambda image: image[1] + str(image[0].shape),
+        {extension("i", IMAGE, "mainstem.image"): [value]},
+        ("y", pa.string()),
+        values={"mainstem.image": lambda array, mode: (array, mode)},
+    )
     assert reply == {"y": ["L(2, 2, 1)"]}
 
 
@@ -244,15 +273,18 @@ def test_vectors_and_fixed_tensors_are_arrays():
 
 def test_fixed_tensors_in_numpy_form_are_one_array():
     tensor = extension("t", pa.list_(pa.float32(), 4), "arrow.fixed_shape_tensor", '{"shape": [2, 2]}')
-    reply, _ = run(lambda t: t * 2 if t.shape == (2, 2, 2) else None, {tensor: [[1, 2, 3, 4], [5, 6, 7, 8]]}, tensor,
-                   form="numpy")
+    reply, _ = run(
+        lambda t: t * 2 if t.shape == (2, 2, 2) else None, {tensor: [[1, 2, 3, 4], [5, 6, 7, 8]]}, tensor, form="numpy"
+    )
     assert reply == {"t": [[2, 4, 6, 8], [10, 12, 14, 16]]}
 
 
 def test_tensors_of_their_own_shape():
     storage = pa.struct([("data", pa.large_list(pa.int64())), ("shape", pa.list_(pa.int32()))])
     tensor = extension("t", storage, "mainstem.tensor", '{"dtype": "int64", "shape": []}')
-    reply, failures = run(lambda t: None if t is None else t.T, {tensor: [{"data": [1, 2, 3, 4, 5, 6], "shape": [2, 3]}, None]}, tensor)
+    reply, failures = run(
+        lambda t: None if t is None else t.T, {tensor: [{"data": [1, 2, 3, 4, 5, 6], "shape": [2, 3]}, None]}, tensor
+    )
     assert reply == {"t": [{"data": [1, 4, 2, 5, 3, 6], "shape": [3, 2]}, None]} and failures == {}
 
 
