@@ -95,7 +95,8 @@ def cpp(preset: str, rooms: tuple[str, ...] = ()) -> Count:
 def python() -> Count:
     report = REPORTS / "python.xml"
     report.unlink(missing_ok=True)
-    status = run(BIN / "python", "-m", "pytest", "-q", "tests", f"--junitxml={report}")
+    usage = ("-p", "tests.usage", f"--usage={REPORTS / 'usage.json'}")  # for the table of features
+    status = run(BIN / "python", "-m", "pytest", "-q", "tests", f"--junitxml={report}", *usage)
     return read_junit(report, status)
 
 
@@ -129,6 +130,8 @@ def main() -> int:
         total += count
         lines.append(f"{step:>8}: {count} ({time.monotonic() - started:.0f} s)")
         print(lines[-1], flush=True)
+    if set(steps) == set(STEPS):
+        run(BIN / "python", "scripts/feature_table.py")
     print("\n" + "\n".join(lines))
     print(total)
     return 1 if total.failed or not total.passed else 0
