@@ -52,6 +52,31 @@ std::string Expression::ToString() const {
   return fmt::format("{}({})", name, inside);
 }
 
+namespace {
+
+// A literal's type and content. Arrow prints long lists with their middle left out: nested ones are known by address.
+std::string IdentityOf(const std::shared_ptr<arrow::Scalar>& literal) {
+  const std::string type = literal->type->ToString();
+  if (!literal->is_valid) return fmt::format("null:{};", type);
+  if (arrow::is_base_binary_like(literal->type->id())) {
+    const auto& bytes = static_cast<const arrow::BaseBinaryScalar&>(*literal);
+    return fmt::format("{}:{}:{}", type, bytes.value->size(), bytes.view());
+  }
+  if (literal->type->num_fields() > 0) return fmt::format("{}@{};", type, fmt::ptr(literal.get()));
+  return fmt::format("{}:{};", type, literal->ToString());
+}
+
+}  // namespace
+
+std::string Expression::Identity() const {
+  if (kind == Kind::kColumn) return fmt::format("#{}:{}", name.size(), name);
+  if (kind == Kind::kLiteral) return "=" + IdentityOf(literal);
+  std::string identity = fmt::format("{}{}:{}(", kind == Kind::kUdf ? "udf" : "call", name.size(), name);
+  for (const ExpressionPtr& argument : arguments) identity += argument->Identity() + ",";
+  for (const auto& [option, value] : options) identity += option + "=" + value.Identity() + ",";
+  return identity + ")";
+}
+
 void CollectColumns(const Expression& expression, std::vector<std::string>* names) {
   if (expression.kind == Expression::Kind::kColumn &&
       std::find(names->begin(), names->end(), expression.name) == names->end()) {
@@ -151,7 +176,7 @@ Result<BoundExpressionPtr> BindCall(const FunctionDefinition& function, std::vec
   }
   std::string key = function.name + "(";
   for (const BoundExpressionPtr& argument : bound->arguments) key += argument->key + ", ";
-  for (const auto& [name, value] : bound->signature.options.values()) key += name + "=" + value.ToString() + ", ";
+  for (const auto& [name, value] : bound->signature.options.values()) key += name + "=" + value.Identity() + ", ";
   bound->key = key + ")";
   return bound;
 }
@@ -165,7 +190,7 @@ Result<BoundExpressionPtr> Bind(const ExpressionPtr& expression, const Columns& 
       bound->kind = BoundExpression::Kind::kColumn;
       ARROW_ASSIGN_OR_RAISE(bound->column, FindColumn(columns, expression->name));
       bound->type = columns[static_cast<size_t>(bound->column)].type;
-      bound->key = fmt::format("#{}", bound->column);
+      bound->key = fmt::format("#{};", bound->column);
       return bound;
     }
     case Expression::Kind::kLiteral: {
@@ -173,7 +198,7 @@ Result<BoundExpressionPtr> Bind(const ExpressionPtr& expression, const Columns& 
       bound->kind = BoundExpression::Kind::kLiteral;
       bound->literal = expression->literal;
       bound->type = LogicalType::Plain(expression->literal->type);
-      bound->key = fmt::format("{}:{}", expression->literal->type->ToString(), expression->literal->ToString());
+      bound->key = "=" + IdentityOf(expression->literal);
       return bound;
     }
     case Expression::Kind::kCall: {

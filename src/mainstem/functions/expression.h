@@ -27,8 +27,10 @@ struct Expression {
   static ExpressionPtr Literal(std::shared_ptr<arrow::Scalar> value);
   static ExpressionPtr Call(std::string function, std::vector<ExpressionPtr> arguments,
                             std::map<std::string, OptionValue> options = {});
-  /// As explain prints it and as equality of expressions is decided: "image.resize(image.decode(file), width=224)".
+  /// As explain prints it, long texts cut: "image.resize(image.decode(file), width=224)".
   std::string ToString() const;
+  /// Text that is equal only where the expressions give equal values.
+  std::string Identity() const;
 };
 
 /// Names of the columns that the expression reads.

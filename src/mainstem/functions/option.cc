@@ -117,6 +117,16 @@ std::string OptionValue::ToString() const {
   return std::visit(Printer{}, value);
 }
 
+std::string OptionValue::Identity() const {
+  if (const auto* text = std::get_if<std::string>(&value)) return fmt::format("s{}:{}", text->size(), *text);
+  if (const auto* list = std::get_if<List>(&value)) {
+    std::string identity = fmt::format("l{}:", list->size());
+    for (const OptionValue& entry : *list) identity += entry.Identity();
+    return identity;
+  }
+  return fmt::format("{}{};", value.index(), ToString());
+}
+
 std::string_view ToString(OptionType type) {
   switch (type) {
     case OptionType::kBool: return "True or False";

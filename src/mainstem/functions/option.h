@@ -30,6 +30,8 @@ struct OptionValue {
   bool operator==(const OptionValue& other) const = default;
   /// As Python writes it: None, True, 85, 0.5, 'JPEG', [1, 2].
   std::string ToString() const;
+  /// Text that is equal exactly where the values are: complete, typed, and with lengths, unlike ToString.
+  std::string Identity() const;
 };
 
 enum class OptionType { kBool, kInt, kFloat, kString, kIntList, kFloatList, kStringList };

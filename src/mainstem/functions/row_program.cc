@@ -60,7 +60,12 @@ Result<RowProgram::Produced> RowProgram::Run(const std::vector<std::shared_ptr<a
     fault.input = describe(row);
     produced.faults.push_back(std::move(fault));
   }
-  for (const BoundStep& bound : steps_) slots_[bound.step.result] = Value();  // let go of the last row's memory
+  // Let go of the last row's memory.
+  for (const BoundStep& bound : steps_) slots_[bound.step.result] = Value();
+  for (const Input& input : inputs_) {
+    if (!input.constant) slots_[input.slot] = Value();
+  }
+  arguments_.clear();
   for (auto& writer : writers_) {
     ARROW_ASSIGN_OR_RAISE(auto column, writer->Finish());
     produced.columns.push_back(std::move(column));

@@ -94,15 +94,17 @@ class Binder {
 
   Result<LogicalNodePtr> BindSource(const PlanNode& node) {
     std::string key = node.connector;
-    for (const auto& [name, value] : node.options) key += fmt::format("\n{}={}", name, value.ToString());
+    for (const auto& [name, value] : node.options) key += fmt::format("\n{}={}", name, value.Identity());
     auto& cache = *context_.source_cache;
-    auto found = cache.find(key);
-    if (found == cache.end() || node.connector == "memory") {
-      ARROW_ASSIGN_OR_RAISE(auto source, MakeSource(node.connector, node.options, *context_.tables));
-      found = cache.insert_or_assign(key, std::move(source)).first;
-    }
     LogicalNodePtr bound = New(Kind::kSource, {});
-    bound->source = found->second;
+    const auto found = cache.find(key);
+    if (found != cache.end()) {
+      bound->source = found->second;
+    } else {
+      ARROW_ASSIGN_OR_RAISE(bound->source, MakeSource(node.connector, node.options, *context_.tables));
+      // A table of the caller's is neither opened nor costly, and must not be kept alive here.
+      if (node.connector != "memory") cache[key] = bound->source;
+    }
     ARROW_ASSIGN_OR_RAISE(bound->columns, FromArrow(*bound->source->schema()));
     return bound;
   }

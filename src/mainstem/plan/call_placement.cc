@@ -52,8 +52,8 @@ Result<ExpressionPtr> CallPlacement::Rewrite(const ExpressionPtr& expression) {
   const bool is_model = function != nullptr && function->kind == FunctionKind::kCall;
   if (copy->kind != Expression::Kind::kUdf && !is_model) return ExpressionPtr(std::move(copy));
 
-  const std::string text = copy->ToString();
-  const auto known = placed_.find(text);
+  const std::string identity = copy->Identity();
+  const auto known = placed_.find(identity);
   if (known != placed_.end()) return Expression::Column(known->second);
   std::vector<ExpressionPtr> arguments = copy->arguments;
   PlannedCall call;
@@ -70,7 +70,7 @@ Result<ExpressionPtr> CallPlacement::Rewrite(const ExpressionPtr& expression) {
   const std::string result = FreshName(node_->columns, "__call");
   call.outputs[0].name = result;
   ARROW_ASSIGN_OR_RAISE(node_, PlaceCall(std::move(node_), arguments, std::move(call)));
-  placed_[text] = result;
+  placed_[identity] = result;
   return Expression::Column(result);
 }
 

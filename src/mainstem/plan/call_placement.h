@@ -34,7 +34,7 @@ class CallPlacement {
   const std::map<std::string, UserFunction>& user_functions_;
   const BindContext& context_;
   LogicalNodePtr node_;
-  std::map<std::string, std::string> placed_;  // text of a call to its column
+  std::map<std::string, std::string> placed_;  // identity of a call to its column
 };
 
 }  // namespace mainstem::plan

@@ -22,8 +22,10 @@ Result<arrow::Datum> ToDouble(const arrow::Datum& value, arrow::MemoryPool* pool
 
 Result<arrow::Datum> Divide(const Arguments& arguments, const BoundSignature&, arrow::MemoryPool* pool) {
   if (arrow::is_integer(arguments[0].type()->id()) && arrow::is_integer(arguments[1].type()->id())) {
+    // Both by hand: an implicit cast refuses integers that a double cannot hold exactly.
     ARROW_ASSIGN_OR_RAISE(arrow::Datum left, ToDouble(arguments[0], pool));
-    return CallKernel("divide", {left, arguments[1]}, nullptr, pool);
+    ARROW_ASSIGN_OR_RAISE(arrow::Datum right, ToDouble(arguments[1], pool));
+    return CallKernel("divide", {left, right}, nullptr, pool);
   }
   return CallKernel("divide", arguments, nullptr, pool);
 }

@@ -7,6 +7,8 @@
 #include <arrow/type.h>
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "mainstem/data/type_json.h"
 #include "mainstem/functions/vector/arrow_function.h"
 
@@ -35,8 +37,10 @@ Result<arrow::Datum> IsIn(const Arguments& arguments, const BoundSignature& sign
     if (!arguments[i].is_scalar()) continue;
     ARROW_ASSIGN_OR_RAISE(auto part, arrow::MakeArrayFromScalar(*arguments[i].scalar(), 1, pool));
     const arrow::compute::CastOptions options = arrow::compute::CastOptions::Safe(arguments[0].type());
-    ARROW_ASSIGN_OR_RAISE(arrow::Datum cast, CallKernel("cast", {part}, &options, pool));
-    parts.push_back(cast.make_array());
+    auto cast = CallKernel("cast", {part}, &options, pool);
+    if (!cast.ok() && ClassOf(cast.status()) == ErrorClass::kRow) continue;  // no value of the column equals it
+    ARROW_RETURN_NOT_OK(cast.status());
+    parts.push_back(cast->make_array());
   }
   if (parts.empty()) {
     ARROW_ASSIGN_OR_RAISE(auto none, arrow::MakeEmptyArray(arguments[0].type(), pool));
@@ -83,14 +87,38 @@ FunctionDefinition Cast() {
   return definition;
 }
 
-// if_else and coalesce keep the multimodal type of their branches.
-FunctionDefinition KeepingType(FunctionDefinition definition, size_t argument) {
+// Choices keep the multimodal type of their branches; pictures of different sizes have none in common.
+Result<LogicalType> CommonType(const std::string& function, const std::vector<LogicalType>& branches,
+                               const LogicalType& kernel_type) {
+  std::optional<LogicalType> common;
+  for (const LogicalType& branch : branches) {
+    if (branch.storage()->id() == arrow::Type::NA) continue;
+    if (!common || *common == branch) {
+      common = branch;
+    } else if (common->kind() == TypeKind::kImage && branch.kind() == TypeKind::kImage) {
+      common = LogicalType::Image();
+    } else if (common->kind() == TypeKind::kPlain && branch.kind() == TypeKind::kPlain) {
+      common = kernel_type;
+    } else {
+      return JobError(fmt::format("{}: one branch is {} and another {}", function, common->ToString(),
+                                  branch.ToString()));
+    }
+  }
+  return common && common->storage()->Equals(*kernel_type.storage()) ? *common : kernel_type;
+}
+
+// With conditions, every other argument is a branch, and so is the last of an odd number.
+FunctionDefinition KeepingType(FunctionDefinition definition, bool conditions) {
   const auto plain = definition.result_type;
-  definition.result_type = [plain, argument](const BoundSignature& signature) -> Result<LogicalType> {
+  definition.result_type = [plain, conditions, name = definition.name](
+                               const BoundSignature& signature) -> Result<LogicalType> {
+    std::vector<LogicalType> branches;
+    const size_t count = signature.arguments.size();
+    for (size_t i = 0; i < count; ++i) {
+      if (!conditions || i % 2 == 1 || (i + 1 == count && count % 2 == 1)) branches.push_back(signature.arguments[i]);
+    }
     ARROW_ASSIGN_OR_RAISE(LogicalType type, plain(signature));
-    if (signature.arguments.size() <= argument) return type;
-    const LogicalType& branch = signature.arguments[argument];
-    return branch.storage()->Equals(*type.storage()) ? branch : type;
+    return CommonType(name, branches, type);
   };
   return definition;
 }
@@ -136,13 +164,13 @@ std::vector<FunctionDefinition> LogicFunctions() {
                      CallArrow("is_nan")),
       KeepingType(Variadic(VectorFunction("coalesce", "The first of the values that is not null.", kAnyValue,
                                           CallArrow("coalesce"))),
-                  0),
+                  false),
       KeepingType(VectorFunction("if_else", "`then` where the condition is true, else `otherwise`.",
                                  {{"condition", TypePattern::kBoolean, ""},
                                   {"then", TypePattern::kAny, ""},
                                   {"otherwise", TypePattern::kAny, ""}},
                                  CaseWhen),
-                  1),
+                  true),
       KeepingType(Variadic(VectorFunction("case_when",
                                           "The value behind the first condition that is true: condition, value, "
                                           "condition, value, …, otherwise.",
@@ -150,7 +178,7 @@ std::vector<FunctionDefinition> LogicFunctions() {
                                            {"value", TypePattern::kAny, ""},
                                            {"rest", TypePattern::kAny, "", true}},
                                           CaseWhen)),
-                  1),
+                  true),
       Variadic(VectorFunction("is_in", "True where the value equals one of the literals that follow; null is in no set.",
                               {{"value", TypePattern::kAny, ""}, {"values", TypePattern::kAny, "", true}}, IsIn)),
       Cast(),

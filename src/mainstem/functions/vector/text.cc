@@ -39,11 +39,34 @@ Result<arrow::Datum> Replace(const Arguments& arguments, const BoundSignature& s
                     &options, pool);
 }
 
+// The pattern with its unnamed groups made non-capturing: only what they hold together matters here.
+std::string WithoutUnnamedGroups(const std::string& pattern) {
+  std::string out;
+  bool in_class = false;
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    out += pattern[i];
+    if (pattern[i] == '\\' && i + 1 < pattern.size()) {
+      out += pattern[++i];
+    } else if (in_class) {
+      in_class = pattern[i] != ']';
+    } else if (pattern[i] == '[') {
+      in_class = true;
+      // A bracket that comes first, perhaps behind ^, stands for itself.
+      if (i + 1 < pattern.size() && pattern[i + 1] == '^') out += pattern[++i];
+      if (i + 1 < pattern.size() && pattern[i + 1] == ']') out += pattern[++i];
+    } else if (pattern[i] == '(' && (i + 1 == pattern.size() || pattern[i + 1] != '?')) {
+      out += "?:";
+    }
+  }
+  return out;
+}
+
 Result<arrow::Datum> Extract(const Arguments& arguments, const BoundSignature& signature, arrow::MemoryPool* pool) {
   // Arrow extracts named groups only: the whole pattern becomes one, or the caller names a group.
   const std::string& pattern = signature.options.String("pattern");
   const std::string group = signature.options.MaybeString("group").value_or("");
-  const std::string named = group.empty() ? fmt::format("(?P<match>{})", pattern) : pattern;
+  const std::string inner = WithoutUnnamedGroups(pattern);
+  const std::string named = group.empty() ? fmt::format("(?P<match>{})", inner) : inner;
   const arrow::compute::ExtractRegexOptions options(named);
   ARROW_ASSIGN_OR_RAISE(arrow::Datum groups, CallKernel("extract_regex", arguments, &options, pool));
   const arrow::compute::StructFieldOptions field(arrow::FieldRef(group.empty() ? "match" : group));
@@ -97,8 +120,8 @@ std::vector<FunctionDefinition> TextKernels() {
                                [](const BoundSignature& signature) -> Result<FunctionOptionsPtr> {
                                  const int64_t start = signature.options.Int("start");
                                  const auto length = signature.options.MaybeInt("length");
-                                 const int64_t stop =
-                                     length ? start + *length : std::numeric_limits<int64_t>::max();
+                                 const int64_t most = std::numeric_limits<int64_t>::max();
+                                 const int64_t stop = length && *length < most - start ? start + *length : most;
                                  return std::make_shared<arrow::compute::SliceOptions>(start, stop, 1);
                                }),
                      {{.name = "start", .type = OptionType::kInt, .default_value = 0, .doc = "First code point, from 0.",
