@@ -52,6 +52,7 @@ struct ServiceSpec {
   int64_t batch_rows = 0;                    ///< rows sent to a replica at once; 0 = by bytes and time
   int64_t timeout_ns = 0;                    ///< for one batch on a replica; 0 = none
   bool deterministic = true;
+  std::string journal_identity;              ///< kPython: what its code and settings are, hashed; empty: not journaled
   std::vector<std::string> environment;      ///< NAME=value for the replicas
 };
 
@@ -65,6 +66,8 @@ struct ServiceStats {
   int64_t replicas_started = 0;
   int64_t replicas_lost = 0;    ///< crashed, killed or out of time
   int64_t queued_rows = 0;
+  int64_t journal_hits = 0;     ///< rows that the journal answered, or a reply that was awaited already
+  int64_t journal_writes = 0;   ///< replies that became durable
 };
 
 /// Accepts calls. Thread-safe.
