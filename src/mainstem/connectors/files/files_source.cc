@@ -102,7 +102,8 @@ class FilesSource : public Source {
   }
 
   bool MayBeRemote() const override {
-    return !std::all_of(paths_.begin(), paths_.end(), [](const std::string& path) { return path.starts_with('/') || IsLocalUri(path); });
+    return !std::all_of(paths_.begin(), paths_.end(),
+                        [](const std::string& path) { return path.starts_with('/') || IsLocalUri(path); });
   }
 
   Result<std::unique_ptr<SplitEnumerator>> Enumerate(const ScanRequest& request) const override {

@@ -60,6 +60,18 @@ void AddEndpoint(std::string* parameters) {
   *parameters += fmt::format("{}scheme={}&endpoint_override={}", parameters->empty() ? "?" : "&", scheme, host);
 }
 
+// Stores by the uri of their bucket.
+struct OpenStores {
+  std::mutex mutex;
+  std::map<std::string, std::shared_ptr<arrow::fs::FileSystem>> by_uri;
+};
+
+// Never destroyed: Arrow's S3 client has statics of its own, and what order they would go in is not known here.
+OpenStores& Stores() {
+  static auto& stores = *new OpenStores;
+  return stores;
+}
+
 }  // namespace
 
 Result<RemotePath> OpenRemote(const std::string& uri) {
@@ -76,17 +88,20 @@ Result<RemotePath> OpenRemote(const std::string& uri) {
   const std::string bucket = remote.path.substr(0, remote.path.find('/'));
   const std::string key = fmt::format("s3://{}/{}", bucket, parameters);
 
-  static std::mutex mutex;
-  static std::map<std::string, std::shared_ptr<arrow::fs::FileSystem>> stores;
-  const std::lock_guard lock(mutex);
-  auto& store = stores[key];
+  OpenStores& stores = Stores();
+  const std::lock_guard lock(stores.mutex);
+  auto& store = stores.by_uri[key];
   if (!store) {
     auto opened = arrow::fs::FileSystemFromUri(key);
     if (!opened.ok()) {
-      stores.erase(key);
+      stores.by_uri.erase(key);
       return JobError(fmt::format("cannot open the store of '{}': {}", Escaped(uri), opened.status().message()));
     }
     store = std::move(*opened);
+    // The client has threads that must end before the process does. Said after it was made, so that this comes first
+    // when things go.
+    static const int registered = std::atexit(arrow::fs::EnsureFinalized);
+    (void)registered;
   }
   remote.store = store;
   return remote;

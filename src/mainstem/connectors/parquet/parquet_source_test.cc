@@ -191,7 +191,9 @@ TEST_F(ParquetSourceTest, DamagedFilesAreErrorsThatNameThem) {
     flipped[at] = static_cast<char>(flipped[at] ^ 0x10);
     std::ofstream(bad, std::ios::binary) << flipped;
     const auto table = Read({{"path", bad}});
-    if (!table.ok()) EXPECT_THAT(table.status().message(), HasSubstr("bad.parquet"));
+    if (!table.ok()) {
+      EXPECT_THAT(table.status().message(), HasSubstr("bad.parquet"));
+    }
   }
 }
 
