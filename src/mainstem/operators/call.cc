@@ -7,6 +7,7 @@
 #include <arrow/record_batch.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "mainstem/functions/expression_program.h"
@@ -19,6 +20,7 @@ namespace {
 struct OpenCall {
   Batch batch;
   std::optional<CallReply> reply;
+  int64_t bytes = 0;  // of the rows and, once it is there, the reply
 
   bool complete() const { return reply.has_value(); }
 };
@@ -35,10 +37,9 @@ class CallOperator : public Operator {
 
   Result<Progress> ProcessBatch(const Batch& batch, Output& output) override {
     const int64_t rows = batch.rows->num_rows();
-    if (rows_in_flight_ > 0 &&
-        (rows_in_flight_ + rows > context_->rows_in_flight_limit() || bytes_in_flight_ > kBytesInFlight)) {
-      return Progress::kBlocked;
-    }
+    if (rows_in_flight_ > 0 && rows_in_flight_ + rows > context_->rows_in_flight_limit()) return Progress::kBlocked;
+    // Replies that wait for an earlier one are held too: one slow call must not collect all the others behind it.
+    if (!pending_.empty() && (bytes_held_ > kBytesHeld || pending_.size() >= kMostHeld)) return Progress::kBlocked;
     OpenCall& added = pending_.Add({.batch = batch});
     if (rows == 0) {
       added.reply = CallReply{};
@@ -48,7 +49,8 @@ class CallOperator : public Operator {
     for (const int column : options_.arguments) columns.push_back(batch.rows->column(column));
     auto call = arrow::RecordBatch::Make(options_.call, rows, std::move(columns));
     rows_in_flight_ += rows;
-    bytes_in_flight_ += BytesOf(*batch.rows);
+    added.bytes = BytesOf(*batch.rows);
+    bytes_held_ += added.bytes;
     pending_.Expect(context_->StartCall(std::move(call)));
     return Progress::kDone;
   }
@@ -57,8 +59,10 @@ class CallOperator : public Operator {
     OpenCall* call = pending_.Answered(id);
     if (call == nullptr) return Status::OK();
     rows_in_flight_ -= call->batch.rows->num_rows();
-    bytes_in_flight_ -= BytesOf(*call->batch.rows);
     call->reply = std::move(reply);
+    const int64_t bytes = call->reply->rows ? BytesOf(*call->reply->rows) : 0;
+    call->bytes += bytes;
+    bytes_held_ += bytes;
     return Status::OK();
   }
 
@@ -68,19 +72,27 @@ class CallOperator : public Operator {
       OpenCall& call = pending_.front();
       ARROW_ASSIGN_OR_RAISE(auto rows, Joined(call, output));
       output.Emit({.rows = std::move(rows), .order = call.batch.order, .last_of_order = call.batch.last_of_order});
+      bytes_held_ -= call.bytes;
       pending_.PopFront();
     }
     return pending_.empty() ? Progress::kDone : Progress::kBlocked;
   }
 
  private:
-  static constexpr int64_t kBytesInFlight = 64 << 20;
+  static constexpr int64_t kBytesHeld = 64 << 20;
+  static constexpr size_t kMostHeld = 1024;  // batches, were they empty
 
   Result<std::shared_ptr<arrow::RecordBatch>> Joined(const OpenCall& call, Output& output) {
     const auto& rows = call.batch.rows;
     const CallReply& reply = *call.reply;
     if (!reply.status.ok()) return WithContext(reply.status, options_.name);
     if (rows->num_rows() == 0) return arrow::RecordBatch::MakeEmpty(output_);
+    if (!reply.rows) return JobError(fmt::format("{}: a reply has no rows", options_.name));
+    for (const auto& failure : reply.failures) {
+      if (failure.row < 0 || failure.row >= rows->num_rows()) {
+        return JobError(fmt::format("{}: a reply names row {} of {}", options_.name, failure.row, rows->num_rows()));
+      }
+    }
     if (!reply.failures.empty()) {
       const auto& first = reply.failures.front();
       if (options_.on_error == "raise") {
@@ -98,6 +110,10 @@ class CallOperator : public Operator {
       case CallOptions::Shape::kScalar: return JoinScalar(rows, reply);
       case CallOptions::Shape::kTable: return JoinTable(rows, reply);
       case CallOptions::Shape::kBatch: break;
+    }
+    if (reply.rows->num_columns() != output_->num_fields()) {
+      return JobError(fmt::format("{}: a reply has {} columns and not {}", options_.name, reply.rows->num_columns(),
+                                  output_->num_fields()));
     }
     return arrow::RecordBatch::Make(output_, reply.rows->num_rows(), reply.rows->columns());
   }
@@ -126,6 +142,9 @@ class CallOperator : public Operator {
 
   Result<std::shared_ptr<arrow::RecordBatch>> JoinTable(const std::shared_ptr<arrow::RecordBatch>& rows,
                                                         const CallReply& reply) {
+    if (reply.rows->num_columns() == 0 || reply.rows->column(0)->type_id() != arrow::Type::INT64) {
+      return JobError(fmt::format("{}: a reply does not say which rows it answers", options_.name));
+    }
     const auto& parents = static_cast<const arrow::Int64Array&>(*reply.rows->column(0));
     arrow::Int64Builder parent_rows;
     arrow::Int64Builder reply_rows;
@@ -133,8 +152,8 @@ class CallOperator : public Operator {
     size_t failure = 0;
     const auto fill = [&](int64_t until) -> Status {  // rows for which nothing came
       for (; next < until; ++next) {
+        while (failure < reply.failures.size() && reply.failures[failure].row < next) ++failure;
         const bool failed = failure < reply.failures.size() && reply.failures[failure].row == next;
-        failure += failed ? 1 : 0;
         if (options_.ignore_empty || (failed && options_.on_error == "dead_letter")) continue;
         ARROW_RETURN_NOT_OK(parent_rows.Append(next));
         ARROW_RETURN_NOT_OK(reply_rows.AppendNull());
@@ -143,7 +162,7 @@ class CallOperator : public Operator {
     };
     for (int64_t i = 0; i < parents.length(); ++i) {
       const int64_t parent = parents.Value(i);
-      if (parent < next - 1 || parent >= rows->num_rows()) {
+      if (parents.IsNull(i) || parent < std::max<int64_t>(0, next - 1) || parent >= rows->num_rows()) {
         return JobError(fmt::format("{}: a reply names row {} of {}", options_.name, parent, rows->num_rows()));
       }
       if (parent >= next) {
@@ -177,7 +196,7 @@ class CallOperator : public Operator {
   OperatorContext* context_ = nullptr;
   PendingBatches<OpenCall> pending_;
   int64_t rows_in_flight_ = 0;
-  int64_t bytes_in_flight_ = 0;
+  int64_t bytes_held_ = 0;
 };
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <arrow/datum.h>
 #include <arrow/record_batch.h>
 
+#include <algorithm>
+
 namespace mainstem {
 namespace {
 
@@ -51,19 +53,25 @@ class Explode : public Operator {
   Explode(ExplodeOptions options, std::shared_ptr<arrow::Schema> output)
       : options_(options), output_(std::move(output)) {}
 
+  Status Open(OperatorContext& context) override {
+    target_bytes_ = context.target_batch_bytes();
+    return Status::OK();
+  }
+
   Result<Progress> ProcessBatch(const Batch& batch, Output& output) override {
     const ListView lists(*batch.rows->column(options_.column));
+    if (row_ == 0 && item_ == 0) ARROW_RETURN_NOT_OK(Measure(*batch.rows));
     arrow::Int64Builder parents;
     arrow::Int64Builder items;
     const int64_t total = batch.rows->num_rows();
-    // At most kRowsOut rows a step; a long list is continued in the next one.
-    while (row_ < total && parents.length() < kRowsOut) {
+    // A bounded number of rows a step; a long list is continued in the next one.
+    while (row_ < total && parents.length() < rows_out_) {
       const Span span = lists.At(row_);
       if (span.count == 0 && !options_.ignore_empty_and_null) {
         ARROW_RETURN_NOT_OK(parents.Append(row_));
         ARROW_RETURN_NOT_OK(items.AppendNull());
       }
-      for (; item_ < span.count && parents.length() < kRowsOut; ++item_) {
+      for (; item_ < span.count && parents.length() < rows_out_; ++item_) {
         ARROW_RETURN_NOT_OK(parents.Append(row_));
         ARROW_RETURN_NOT_OK(items.Append(span.start + item_));
       }
@@ -99,8 +107,18 @@ class Explode : public Operator {
  private:
   static constexpr int64_t kRowsOut = 8192;
 
+  // The other columns are repeated for every item: a picture beside a long list multiplies.
+  Status Measure(const arrow::RecordBatch& rows) {
+    ARROW_ASSIGN_OR_RAISE(auto others, rows.RemoveColumn(options_.column));
+    const int64_t per_row = BytesOf(*others) / std::max<int64_t>(1, rows.num_rows());
+    rows_out_ = std::clamp<int64_t>(target_bytes_ / std::max<int64_t>(1, per_row), 1, kRowsOut);
+    return Status::OK();
+  }
+
   ExplodeOptions options_;
   std::shared_ptr<arrow::Schema> output_;
+  int64_t target_bytes_ = 0;
+  int64_t rows_out_ = kRowsOut;
   int64_t row_ = 0;
   int64_t item_ = 0;
 };

@@ -24,6 +24,7 @@ struct Fetching {
   std::vector<std::optional<Status>> errors;
   std::unordered_map<int64_t, size_t> row_of;
   size_t outstanding = 0;
+  int64_t bytes = 0;  // that have been fetched
 
   bool complete() const { return outstanding == 0; }
 };
@@ -44,6 +45,11 @@ class Fetch : public Operator {
     const int64_t total = batch.rows->num_rows();
     const int64_t rows = std::min(kRowsAtOnce, total - offset_);
     if (outstanding_ > 0 && outstanding_ + static_cast<size_t>(rows) > kMostOutstanding) return Progress::kBlocked;
+    // Files that wait for an earlier one are held too: one slow server must not collect all the others behind it.
+    if (!pending_.empty() && (bytes_held_ > kBatchesHeld * context_->target_batch_bytes() ||
+                              pending_.size() >= kMostOutstanding)) {
+      return Progress::kBlocked;
+    }
     const bool last = offset_ + rows >= total;
     Fetching entry{.batch = {.rows = batch.rows->Slice(offset_, rows),
                              .order = batch.order,
@@ -76,6 +82,8 @@ class Fetch : public Operator {
       entry->files[row]->data = bytes.MoveValueUnsafe();
       entry->files[row]->offset = 0;
       entry->files[row]->length = static_cast<int64_t>(entry->files[row]->data->size());
+      entry->bytes += entry->files[row]->length;
+      bytes_held_ += entry->files[row]->length;
     } else {
       entry->errors[row] = bytes.status();
     }
@@ -88,6 +96,7 @@ class Fetch : public Operator {
     while (!pending_.empty() && pending_.front().complete()) {
       if (!output.HasRoom()) return Progress::kMore;
       ARROW_RETURN_NOT_OK(EmitFront(output));
+      bytes_held_ -= pending_.front().bytes;
       pending_.PopFront();
     }
     return pending_.empty() ? Progress::kDone : Progress::kBlocked;
@@ -96,6 +105,7 @@ class Fetch : public Operator {
  private:
   static constexpr int64_t kRowsAtOnce = 16;
   static constexpr size_t kMostOutstanding = 128;
+  static constexpr int64_t kBatchesHeld = 8;  // times the wanted bytes of a batch
 
   Status EmitFront(Output& output) {
     Fetching& entry = pending_.front();
@@ -141,6 +151,7 @@ class Fetch : public Operator {
   std::unique_ptr<CellReader> reader_;
   PendingBatches<Fetching> pending_;
   size_t outstanding_ = 0;
+  int64_t bytes_held_ = 0;
   int64_t offset_ = 0;
 };
 

@@ -27,7 +27,7 @@ struct DeadLetter {
 enum class Progress {
   kDone,       ///< the event is dealt with
   kMore,       ///< call again with the same event when there is room
-  kBlocked,    ///< call again with the same event after a reply
+  kBlocked,    ///< call again with the same event after a reply, or when Advance has emitted something
   kSatisfied,  ///< dealt with, and no further input is wanted
 };
 

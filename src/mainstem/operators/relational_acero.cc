@@ -67,6 +67,7 @@ Result<TablePtr> TakeTable(const arrow::Table& table, const std::shared_ptr<arro
 Result<std::shared_ptr<arrow::Array>> Whole(const arrow::ChunkedArray& column) {
   if (column.num_chunks() == 1) return column.chunk(0);
   if (column.num_chunks() == 0) return arrow::MakeEmptyArray(column.type());
+  if (column.num_chunks() == 0) return arrow::MakeEmptyArray(column.type());
   return arrow::Concatenate(column.chunks());
 }
 
@@ -137,6 +138,7 @@ class Aggregate : public RelationalStep {
  private:
   // `list` is an aggregate of groups only: without keys, all rows are one group of a constant.
   Result<TablePtr> Lists(const arrow::Table& table) const {
+    if (table.num_rows() == 0) return OfNothing();
     ARROW_ASSIGN_OR_RAISE(auto zeros, arrow::MakeArrayFromScalar(*arrow::MakeScalar(int32_t{0}), table.num_rows()));
     ARROW_ASSIGN_OR_RAISE(TablePtr grouped,
                           table.AddColumn(table.num_columns(), arrow::field("__group", arrow::int32()),
@@ -146,6 +148,22 @@ class Aggregate : public RelationalStep {
     const Aggregate by_group({"__group"}, aggregates_, arrow::schema(fields));
     ARROW_ASSIGN_OR_RAISE(TablePtr result, by_group.Run({grouped}));
     return result->RemoveColumn(0);
+  }
+
+  // The one row that no row at all gives: counts are 0, lists empty, everything else is unknown.
+  Result<TablePtr> OfNothing() const {
+    arrow::ChunkedArrayVector columns;
+    for (size_t i = 0; i < aggregates_.size(); ++i) {
+      const auto& type = output_->field(static_cast<int>(i))->type();
+      std::unique_ptr<arrow::ArrayBuilder> builder;
+      ARROW_RETURN_NOT_OK(arrow::MakeBuilder(arrow::default_memory_pool(), type, &builder));
+      const bool counts = aggregates_[i].column.empty() || aggregates_[i].function.starts_with("count");
+      ARROW_RETURN_NOT_OK(counts || aggregates_[i].function == "list" ? builder->AppendEmptyValue()
+                                                                     : builder->AppendNull());
+      ARROW_ASSIGN_OR_RAISE(auto column, builder->Finish());
+      columns.push_back(std::make_shared<arrow::ChunkedArray>(column));
+    }
+    return arrow::Table::Make(output_, std::move(columns), 1);
   }
 
   Result<TablePtr> Shaped(const arrow::Table& result) const {

@@ -60,7 +60,7 @@ class TableFunction : public Operator {
   static constexpr int64_t kStepsAtOnce = 64;  // keeps a step short, so that cancelling is quick
 
   bool Full() const {
-    int64_t bytes = 0;
+    int64_t bytes = kept_bytes_;
     for (const auto& writer : writers_) bytes += writer->bytes();
     return bytes >= target_bytes_ || parents_.length() >= kRowsOut;
   }
@@ -80,6 +80,13 @@ class TableFunction : public Operator {
       values.push_back(std::move(value));
     }
     emitted_ = 0;
+    arrow::FieldVector kept_fields;
+    arrow::ArrayVector kept;
+    for (const int column : options_.kept) {
+      kept_fields.push_back(slice->schema()->field(column));
+      kept.push_back(slice->column(column));
+    }
+    kept_row_bytes_ = BytesOf(*arrow::RecordBatch::Make(arrow::schema(kept_fields), 1, kept));
     if (!values.empty() && values[0].is_null()) return EndRow();
     started_ = true;
     const Status status = kernel_->Start(values);
@@ -93,6 +100,7 @@ class TableFunction : public Operator {
     const std::vector<Value>& values = **next;
     for (size_t i = 0; i < writers_.size(); ++i) ARROW_RETURN_NOT_OK(writers_[i]->Append(values[i]));
     ++emitted_;
+    kept_bytes_ += kept_row_bytes_;
     return parents_.Append(row_);
   }
 
@@ -126,6 +134,7 @@ class TableFunction : public Operator {
 
   Result<std::shared_ptr<arrow::RecordBatch>> Flush(const arrow::RecordBatch& rows) {
     ARROW_ASSIGN_OR_RAISE(auto parents, parents_.Finish());
+    kept_bytes_ = 0;
     arrow::ArrayVector columns;
     for (const int kept : options_.kept) {
       ARROW_ASSIGN_OR_RAISE(arrow::Datum taken, arrow::compute::Take(rows.column(kept), parents));
@@ -149,6 +158,8 @@ class TableFunction : public Operator {
   arrow::Int64Builder parents_;
   int64_t row_ = 0;
   int64_t emitted_ = 0;
+  int64_t kept_row_bytes_ = 0;  // of the row that is worked on: repeated with every row that it gives
+  int64_t kept_bytes_ = 0;      // in the batch that is being made
   bool started_ = false;
 };
 

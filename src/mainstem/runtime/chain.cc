@@ -94,6 +94,7 @@ class Chain::Stage : public OperatorContext, public Output {
   bool HasRoom() const override { return chain_.RoomBehind(index_); }
   void Emit(Batch batch) override {
     figures().rows_out += batch.rows->num_rows();
+    emitted_ = true;
     if (index_ + 1 < chain_.stages_.size()) {
       batch.input = 0;
       chain_.stages_[index_ + 1]->queue_.push_back(std::move(batch));
@@ -112,6 +113,7 @@ class Chain::Stage : public OperatorContext, public Output {
   std::deque<Batch> queue_;
   bool begun_ = false;        // the front batch has been given at least once
   bool blocked_ = false;      // waits for an answer before it takes the front batch again
+  bool emitted_ = false;      // since Advance was called last
   bool holds_ = false;        // may have something to emit by Advance
   bool input_ended_ = false;  // the operator has been told
   bool done_ = false;         // everything emitted after the end
@@ -226,7 +228,9 @@ Result<bool> Chain::StepStage(size_t index) {
   Stage& stage = *stages_[index];
   if (stage.done_ || !RoomBehind(index)) return false;
   if (stage.holds_) {
+    stage.emitted_ = false;
     ARROW_ASSIGN_OR_RAISE(const Progress progress, Timed(index, [&] { return stage.operator_->Advance(stage); }));
+    if (stage.emitted_) stage.blocked_ = false;  // what it holds has become less
     if (progress == Progress::kMore) return true;  // emitted until there was no room
     stage.holds_ = false;
     if (progress == Progress::kDone && stage.input_ended_) stage.done_ = true;
