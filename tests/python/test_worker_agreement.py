@@ -14,10 +14,10 @@ import pytest
 
 import mainstem as ms
 from mainstem import DataType
+from mainstem.host_runner import Runner
+from mainstem.host_values import storage_schema
 from mainstem.python_values import arrow_array, python_values
 from mainstem.user_function import UserFunction, make
-
-host = pytest.importorskip("mainstem.host")
 
 
 class Counted(TypedDict):
@@ -45,9 +45,9 @@ def run(function: UserFunction, columns: dict[str, Any], shape: str = "scalar") 
     returned = function.return_type
     rows = returned.fields() if entry["kind"] != "scalar" else {"value": returned}
     after = pa.schema([pa.field(name, kind.to_arrow()) for name, kind in rows.items()])
-    runner = host.Runner({"shape": shape, "form": entry["form"]}, before, after, payload)
+    runner = Runner({"shape": shape, "form": entry["form"]}, before, after, payload)
     storage = [array.storage if isinstance(array, pa.ExtensionArray) else array for array in arrays]
-    reply, failures = runner.run(pa.RecordBatch.from_arrays(storage, schema=host.storage_schema(before)))
+    reply, failures = runner.run(pa.RecordBatch.from_arrays(storage, schema=storage_schema(before)))
     assert not failures, failures
     return reply
 
