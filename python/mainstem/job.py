@@ -117,17 +117,32 @@ class Job:
         return f"<Job {self.name or ''} {'finished' if self.finished else 'running'}>".replace("  ", " ")
 
 
-def start(root: Node, *, job_name: str | None = None, dead_letters: str | None = None) -> Job:
-    """Starts a plan; ``dead_letters`` is a file for the rows that are set aside."""
+def start(
+    root: Node, *, job_name: str | None = None, dead_letters: str | None = None, journal: str | None = None
+) -> Job:
+    """Starts a plan; ``dead_letters`` is a file for the rows that are set aside, ``journal`` a folder for replies."""
     written = plan.write(root)
-    return start_written(written.json, written.tables, job_name=job_name, dead_letters=dead_letters)
+    return start_written(
+        written.json, written.tables, job_name=job_name, dead_letters=dead_letters, journal=journal
+    )
 
 
 def start_written(
-    plan_json: str, tables: Any = None, *, job_name: str | None = None, dead_letters: str | None = None
+    plan_json: str,
+    tables: Any = None,
+    *,
+    job_name: str | None = None,
+    dead_letters: str | None = None,
+    journal: str | None = None,
 ) -> Job:
     """Starts a plan that is JSON already."""
-    settings = {"name": job_name, "dead_letters": dead_letters, "watchdog": config.get("watchdog")}
+    settings = {
+        "name": job_name,
+        "dead_letters": dead_letters,
+        "journal": journal if journal is not None else config.get("journal"),
+        "watchdog": config.get("watchdog"),
+    }
     options = {name: value for name, value in settings.items() if value is not None}
-    with translated():
+    # Nothing has run yet: what is refused here is the plan.
+    with translated(planning=True):
         return Job(engine().start(plan_json, tables or {}, json.dumps(options)), job_name)

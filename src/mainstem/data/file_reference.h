@@ -18,6 +18,9 @@ struct FileReference {
   std::optional<Bytes> data;  ///< the bytes themselves where they have been fetched
 };
 
+/// Says whether the reference names a whole file: it has no offset, and no length but the one that its version states.
+bool NamesWholeFile(const FileReference& file);
+
 /// Says whether the uri names a file of this machine's file system (a path or file://).
 bool IsLocalUri(std::string_view uri);
 /// Returns the path of a local uri.

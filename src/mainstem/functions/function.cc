@@ -103,8 +103,12 @@ bool Accepts(TypePattern pattern, const LogicalType& type) {
 }
 
 bool NeedsBytes(TypePattern pattern) {
-  return pattern == TypePattern::kBytes || pattern == TypePattern::kImageOrBytes ||
-         pattern == TypePattern::kAudioSource || pattern == TypePattern::kAudioAny;
+  return pattern == TypePattern::kBytes || pattern == TypePattern::kImageOrBytes;
+}
+
+bool OpensFiles(TypePattern pattern) {
+  return pattern == TypePattern::kVideoSource || pattern == TypePattern::kAudioSource ||
+         pattern == TypePattern::kAudioAny;
 }
 
 }  // namespace mainstem

@@ -129,7 +129,9 @@ std::function<Result<LogicalType>(const BoundSignature&)> SameAsArgument(size_t 
 
 /// Says whether a column of this type may be passed where the pattern is declared.
 bool Accepts(TypePattern pattern, const LogicalType& type);
-/// Says whether a file passed there has to be fetched before the function runs.
+/// Says whether the function takes the bytes of a file that is passed there.
 bool NeedsBytes(TypePattern pattern);
+/// Says whether the function opens a file that is passed there by itself, and reads of it what it needs.
+bool OpensFiles(TypePattern pattern);
 
 }  // namespace mainstem

@@ -18,6 +18,7 @@ struct CsvOptions {
   bool header = true;
   bool newlines_in_values = true;
   int32_t skip_rows = 0;
+  std::string null_text;
 };
 
 class Csv : public StreamFormat {
@@ -38,6 +39,10 @@ class Csv : public StreamFormat {
     parse.quote_char = options_.quote;
     parse.newlines_in_values = options_.newlines_in_values;
     auto convert = arrow::csv::ConvertOptions::Defaults();
+    // As the sink writes them: nothing between two delimiters is null, quotes with nothing inside are an empty text.
+    convert.strings_can_be_null = true;
+    convert.quoted_strings_can_be_null = false;
+    convert.null_values = {"", options_.null_text};
     if (columns.all) {
       for (const auto& field : columns.all->fields()) convert.column_types[field->name()] = field->type();
       convert.include_columns = columns.wanted->field_names();
@@ -94,6 +99,8 @@ std::vector<OptionSpec> CsvSourceOptions() {
                    .doc = "Whether quoted values may hold line breaks; False reads faster."});
   specs.push_back({.name = "skip_rows", .type = OptionType::kInt, .default_value = 0,
                    .doc = "Lines to pass over before the header.", .minimum = 0, .maximum = 1 << 30});
+  specs.push_back({.name = "null_text", .default_value = "",
+                   .doc = "What stands for null, without quotes, besides nothing at all: 'NA'."});
   return specs;
 }
 
@@ -103,6 +110,7 @@ Result<std::shared_ptr<Source>> MakeCsvSource(const Options& options) {
   ARROW_ASSIGN_OR_RAISE(csv.quote, OneCharacter(options, "quote"));
   csv.header = options.Bool("header");
   csv.newlines_in_values = options.Bool("newlines_in_values");
+  csv.null_text = options.String("null_text");
   csv.skip_rows = static_cast<int32_t>(options.Int("skip_rows"));
   return MakeStreamSource(options.StringList("path"),
                           {.allow_private_addresses = options.Bool("allow_private_addresses")},

@@ -63,7 +63,7 @@ class SplitReference : public TableKernel {
     next_ms_ = end_ms_ = 0;
     if (arguments[0].Is<FileReference>()) {
       const auto& file = arguments[0].As<FileReference>();
-      if (file.offset != 0 || file.length >= 0) {
+      if (!NamesWholeFile(file)) {
         return RowError(fmt::format("an audio clip names a whole file; this is a part of '{}' (offset {}, length {})",
                                     Escaped(file.uri), file.offset, file.length));
       }

@@ -31,7 +31,7 @@ Result<VideoSource> ReadVideoSource(const Value& value) {
   } else if (value.Is<FileReference>()) {
     const FileReference& file = value.As<FileReference>();
     source.uri = file.uri;
-    source.is_part_of_file = file.offset != 0 || file.length >= 0;
+    source.is_part_of_file = !NamesWholeFile(file);
     source.data = file.data;
     source.offset = file.offset;
     source.length = file.length;

@@ -15,7 +15,7 @@ struct VideoSource {
   std::string uri;
   std::optional<int64_t> start_time_ms;
   std::optional<int64_t> end_time_ms;   ///< inclusive
-  bool is_part_of_file = false;         ///< a file reference with an offset or a length
+  bool is_part_of_file = false;         ///< a file reference that leaves something of the file out
   std::optional<Bytes> data;            ///< the bytes where they have been fetched
   int64_t offset = 0;
   int64_t length = -1;
