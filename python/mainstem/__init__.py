@@ -45,6 +45,7 @@ _HOMES = {
         "read_video_frames",
     ),
     "mainstem.job": ("Job",),
+    "mainstem.journal": ("Journal",),
     "mainstem.results": ("Row", "Rows"),
     "mainstem.schema": ("Schema",),
     "mainstem.user_function": ("UserFunction", "udf", "udtf"),
@@ -114,6 +115,7 @@ if TYPE_CHECKING:
     from mainstem.io import read_parquet as read_parquet
     from mainstem.io import read_video_frames as read_video_frames
     from mainstem.job import Job as Job
+    from mainstem.journal import Journal as Journal
     from mainstem.results import Row as Row
     from mainstem.results import Rows as Rows
     from mainstem.schema import Schema as Schema

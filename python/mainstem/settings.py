@@ -17,12 +17,13 @@ class Setting:
 
 
 _FETCH = "fetch."
-_NOT_THE_ENGINES = ("progress", "watchdog")
+_NOT_THE_ENGINES = ("journal", "progress", "watchdog")
 
 #: Every setting. Those that are not set are left to the engine's defaults.
 SETTINGS: dict[str, Setting] = {
     "memory_budget": Setting((str, int), "Memory of the process and its workers: '512MB', '4GB' or bytes."),
     "parallelism": Setting((int,), "Subtasks that each step may use; the number of processors unless set."),
+    "journal": Setting((str,), "A folder where finished replies of models are kept, for every job of the process."),
     "progress": Setting((bool,), "Show live progress. Unless set: where the error stream is a terminal."),
     "watchdog": Setting(
         (str, int, float), "Seconds, or '60s', without progress after which a job says what it waits for."

@@ -36,6 +36,7 @@ class Settings:
     num_gpus: float | None = None
     gpu_type: str | None = None
     on_error: str = "raise"
+    journal: bool | str = False
 
     def to_json(self) -> dict[str, Any]:
         return {**self.__dict__, "return_type": self.return_type.to_json()}
@@ -56,6 +57,7 @@ class UserFunction:
         self._settings = settings
         self._init = init
         self._written: tuple[str, str] | None = None
+        self._identity: str | None = None
         functools.update_wrapper(self, function, updated=())
 
     @property
@@ -78,7 +80,11 @@ class UserFunction:
 
     def to_json(self, *, payload: bool = True) -> dict[str, Any]:
         """The form that plans use."""
-        return {**self._settings.to_json(), "payload": self._write()[1] if payload else ""}
+        written = {**self._settings.to_json(), "payload": self._write()[1] if payload else ""}
+        del written["journal"]
+        if self._settings.journal:
+            written["journal"] = self._journal_identity()
+        return written
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         over_columns = any(isinstance(value, Expression) for value in (*args, *kwargs.values()))
@@ -120,6 +126,25 @@ class UserFunction:
             return holds_dataclass(return_types.of_callable(self._function))
         except return_types.UnknownReturnType:
             return False
+
+    def _journal_identity(self) -> str:
+        """What decides its results, beside its input: the code, or the version that the user gave it."""
+        from mainstem.code_identity import UnknownIdentity, code_identity
+
+        if self._identity is not None:
+            return self._identity
+        settings = self._settings
+        code: Any = self._function if settings.journal is True else settings.journal
+        try:
+            self._identity = code_identity(
+                settings.kind, settings.form, settings.return_type.to_json(), code, self._init
+            )
+        except UnknownIdentity as error:
+            raise TypeError(
+                f"{self.name}: journal=True cannot tell this function from a changed one: {error}. Name its version "
+                "yourself and change the name with the code: journal='v1'"
+            ) from error
+        return self._identity
 
     def _here(self) -> Callable[..., Any]:
         function: Any = self._function
@@ -177,6 +202,7 @@ def make(
     num_gpus: float | None = None,
     gpu_type: str | None = None,
     on_error: str = "raise",
+    journal: bool | str = False,
 ) -> UserFunction:
     """Checks what a user gave and makes a user function of it."""
     init = None
@@ -193,6 +219,10 @@ def make(
         raise ValueError(f"{label}: on_error must be one of {', '.join(ON_ERROR)}, not {on_error!r}")
     if inspect.isclass(function) and "__call__" not in dir(function):
         raise TypeError(f"{label}: the class needs a method __call__, which is called with the columns")
+    if journal == "" or not isinstance(journal, (bool, str)):
+        raise ValueError(f"{label}: journal must be True, False or a text that names the version, not {journal!r}")
+    if journal and not deterministic:
+        raise ValueError(f"{label}: with deterministic=False a result cannot stand for another; leave journal out")
     settings = Settings(
         name=label,
         kind=kind,
@@ -205,6 +235,7 @@ def make(
         num_gpus=_gpus(label, num_gpus, gpu_type),
         gpu_type=gpu_type,
         on_error=on_error,
+        journal=journal,
     )
     return UserFunction(function, settings, init)
 
@@ -222,12 +253,14 @@ def udf(
     num_gpus: float | None = None,
     gpu_type: str | None = None,
     on_error: str = "raise",
+    journal: bool | str = False,
 ) -> Any:
     """Makes a column function of Python: a function, a lambda, an async function, a class or a callable object.
 
     ``func_type``: "general" calls it for each row; "pandas", "arrow" and "numpy" with a batch of each column.
     ``return_dtype``: its column type; read from the annotations unless given. ``batch_size``: rows a call, or "auto"
-    (by bytes and time). ``timeout``: seconds for one batch. ``on_error``: "raise", "null" or "dead_letter"."""
+    (by bytes and time). ``timeout``: seconds for one batch. ``on_error``: "raise", "null" or "dead_letter".
+    ``journal``: keep results where the job has a journal; True: until the code changes; a text: until the text does."""
 
     made = functools.partial(
         make,
@@ -242,6 +275,7 @@ def udf(
         num_gpus=num_gpus,
         gpu_type=gpu_type,
         on_error=on_error,
+        journal=journal,
     )
     return made(func) if func is not None else made
 
@@ -258,6 +292,7 @@ def udtf(
     num_gpus: float | None = None,
     gpu_type: str | None = None,
     on_error: str = "raise",
+    journal: bool | str = False,
 ) -> Any:
     """Makes a table function of Python: it yields or returns any number of rows for one, for ``join_lateral``.
 
@@ -275,6 +310,7 @@ def udtf(
         num_gpus=num_gpus,
         gpu_type=gpu_type,
         on_error=on_error,
+        journal=journal,
     )
     return made(func) if func is not None else made
 

@@ -18,6 +18,8 @@ class Writing:
 
     ``mode``: "append" to what is there, "overwrite" it, or "error" where something is there. With ``wait=False`` the
     job is returned while it runs. ``dead_letters``: a file for the rows that are set aside, with the reasons.
+    ``journal``: a folder where the replies of models are kept, and those of functions that ask for it
+    (``@udf(journal=True)``): no run pays for a finished call again.
     ``options`` are the connector's own; those not given keep its defaults."""
 
     __slots__ = ()
@@ -32,10 +34,11 @@ class Writing:
         wait: bool = True,
         job_name: str | None = None,
         dead_letters: str | os.PathLike[str] | None = None,
+        journal: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Job:
         """Parquet files in a folder. Options: ``compression``, ``target_file_bytes``, ``row_group_bytes``."""
-        return self._write("parquet", path, mode, wait, job_name, dead_letters, options)
+        return self._write("parquet", path, mode, wait, job_name, dead_letters, journal, options)
 
     def write_json(
         self,
@@ -45,10 +48,11 @@ class Writing:
         wait: bool = True,
         job_name: str | None = None,
         dead_letters: str | os.PathLike[str] | None = None,
+        journal: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Job:
         """JSON files in a folder, one object a line."""
-        return self._write("json", path, mode, wait, job_name, dead_letters, options)
+        return self._write("json", path, mode, wait, job_name, dead_letters, journal, options)
 
     def write_csv(
         self,
@@ -58,10 +62,11 @@ class Writing:
         wait: bool = True,
         job_name: str | None = None,
         dead_letters: str | os.PathLike[str] | None = None,
+        journal: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Job:
         """CSV files in a folder."""
-        return self._write("csv", path, mode, wait, job_name, dead_letters, options)
+        return self._write("csv", path, mode, wait, job_name, dead_letters, journal, options)
 
     def write_files(
         self,
@@ -71,10 +76,11 @@ class Writing:
         wait: bool = True,
         job_name: str | None = None,
         dead_letters: str | os.PathLike[str] | None = None,
+        journal: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Job:
         """One file a row in a folder: bytes of one column under the name in another."""
-        return self._write("files", path, mode, wait, job_name, dead_letters, options)
+        return self._write("files", path, mode, wait, job_name, dead_letters, journal, options)
 
     def _write(
         self,
@@ -84,6 +90,7 @@ class Writing:
         wait: bool,
         job_name: str | None,
         dead_letters: str | os.PathLike[str] | None,
+        journal: str | os.PathLike[str] | None,
         options: dict[str, Any],
     ) -> Job:
         from mainstem.expressions import option_value
@@ -100,6 +107,7 @@ class Writing:
             frame._node,
             job_name=job_name,
             dead_letters=path_text(dead_letters) if dead_letters is not None else None,
+            journal=path_text(journal) if journal is not None else None,
         )
         if wait:
             job.wait()

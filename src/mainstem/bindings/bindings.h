@@ -22,5 +22,6 @@ T Check(Result<T> result) {
 void AddError(nanobind::module_& module);
 void AddArrow(nanobind::module_& module);
 void AddEngine(nanobind::module_& module);
+void AddJournal(nanobind::module_& module);
 
 }  // namespace mainstem::bindings

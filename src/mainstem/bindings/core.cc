@@ -6,4 +6,5 @@ NB_MODULE(_core, module) {
   mainstem::bindings::AddError(module);
   mainstem::bindings::AddArrow(module);
   mainstem::bindings::AddEngine(module);
+  mainstem::bindings::AddJournal(module);
 }

@@ -166,6 +166,7 @@ Result<PlannedCall> CallPlacement::UserCall(const UserFunction& function) {
   call.service.batch_rows = function.batch_size.value_or(0);
   call.service.timeout_ns = static_cast<int64_t>(function.timeout_s.value_or(0) * 1e9);
   call.service.deterministic = function.deterministic;
+  call.service.journal_identity = function.journal;
   call.on_error = function.on_error;
   return call;
 }
@@ -218,7 +219,13 @@ Result<LogicalNodePtr> CallPlacement::PlaceMap(LogicalNodePtr input, const std::
   call.replace = true;
   call.outputs = OutputsOf(function->return_type);
   std::vector<ExpressionPtr> arguments;
-  for (const Column& column : input->columns) arguments.push_back(Expression::Column(column.name));
+  for (const Column& column : input->columns) {
+    arguments.push_back(Expression::Column(column.name));
+    // A function of whole rows sees the names, too.
+    if (!function->journal.empty()) {
+      call.service.journal_identity += fmt::format("|{}:{}", column.name.size(), column.name);
+    }
+  }
   return PlaceCall(std::move(input), arguments, std::move(call));
 }
 

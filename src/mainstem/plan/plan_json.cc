@@ -9,6 +9,8 @@
 #include <arrow/util/base64.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "mainstem/base/suggestion.h"
@@ -20,6 +22,28 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kMaxDepth = 512;
+constexpr int kMostNesting = 4 * kMaxDepth;  // of brackets: copying and printing JSON recurse
+
+// How deep brackets nest outside of strings.
+int Nesting(const std::string& json_text) {
+  int depth = 0;
+  int deepest = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < json_text.size(); ++i) {
+    const char c = json_text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      deepest = std::max(deepest, ++depth);
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return deepest;
+}
 
 Result<Json> Need(const Json& json, const char* key) {
   if (!json.is_object() || !json.contains(key)) return JobError(fmt::format("'{}' is missing", key));
@@ -85,6 +109,8 @@ Result<std::shared_ptr<arrow::Scalar>> ParseLiteral(const Json& json) {
     scalar = arrow::MakeNullScalar(arrow::null());
   } else if (value.is_boolean()) {
     scalar = arrow::MakeScalar(value.get<bool>());
+  } else if (value.is_number_unsigned() && value.get<uint64_t>() > std::numeric_limits<int64_t>::max()) {
+    scalar = arrow::MakeScalar(value.get<uint64_t>());
   } else if (value.is_number_integer()) {
     scalar = arrow::MakeScalar(value.get<int64_t>());
   } else if (value.is_number()) {
@@ -171,7 +197,7 @@ Result<UserFunction> ParseUserFunction(const std::string& id, const Json& json) 
   function.deterministic = FlagOr(json, "deterministic", true);
   const auto number = [&](const char* key) -> std::optional<double> {
     if (!json.contains(key) || !json[key].is_number()) return {};
-    return json[key].get<double>();
+    return std::clamp(json[key].get<double>(), -1e9, 1e9);  // what follows converts to integers
   };
   if (const auto value = number("concurrency")) function.concurrency = static_cast<int>(*value);
   if (const auto value = number("batch_size")) function.batch_size = static_cast<int64_t>(*value);
@@ -179,6 +205,11 @@ Result<UserFunction> ParseUserFunction(const std::string& id, const Json& json) 
   function.num_gpus = number("num_gpus").value_or(0);
   function.gpu_type = TextOr(json, "gpu_type", "");
   function.on_error = TextOr(json, "on_error", "raise");
+  function.journal = TextOr(json, "journal", "");
+  static const std::vector<std::string> kPolicies = {"raise", "null", "dead_letter"};
+  if (std::find(kPolicies.begin(), kPolicies.end(), function.on_error) == kPolicies.end()) {
+    return JobError(fmt::format("on_error is raise, null or dead_letter, not '{}'", Escaped(function.on_error)));
+  }
   if (function.concurrency && *function.concurrency < 1) return JobError("concurrency must be at least 1");
   if (function.batch_size && *function.batch_size < 1) return JobError("batch_size must be at least 1");
   if (function.timeout_s && *function.timeout_s <= 0) return JobError("timeout must be more than 0 seconds");
@@ -248,8 +279,15 @@ Result<PlanNode> ParseNode(const Json& json, size_t index) {
     ARROW_ASSIGN_OR_RAISE(Json predicate, Need(json, "predicate"));
     ARROW_ASSIGN_OR_RAISE(node.expression, ParseExpression(predicate));
   } else if (node.op == "limit") {
-    if (json.contains("count") && json["count"].is_number_integer()) node.count = json["count"].get<int64_t>();
-    if (json.contains("offset") && json["offset"].is_number_integer()) node.offset = json["offset"].get<int64_t>();
+    for (const char* key : {"count", "offset"}) {
+      if (!json.contains(key) || json[key].is_null()) continue;
+      if (!json[key].is_number_integer()) return JobError(fmt::format("'{}' must be a whole number", key));
+      if (key == std::string_view("count")) {
+        node.count = json[key].get<int64_t>();
+      } else {
+        node.offset = json[key].get<int64_t>();
+      }
+    }
     if (node.offset < 0 || node.count.value_or(0) < 0) return JobError("limit and offset cannot be negative");
   } else if (node.op == "explode") {
     ARROW_ASSIGN_OR_RAISE(node.column, Text(json, "column"));
@@ -301,6 +339,7 @@ Result<PlanNode> ParseNode(const Json& json, size_t index) {
 }  // namespace
 
 Result<ParsedPlan> ParsePlan(const std::string& json_text) {
+  if (Nesting(json_text) > kMostNesting) return JobError("the plan is nested too deeply");
   const Json json = Json::parse(json_text, nullptr, false);
   if (json.is_discarded() || !json.is_object()) return JobError("the plan is not JSON");
   if (!json.contains("version") || json["version"] != 1) {

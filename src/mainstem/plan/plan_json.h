@@ -32,6 +32,7 @@ struct UserFunction {
   std::string gpu_type;
   std::string on_error = "raise";
   std::string payload;   ///< cloudpickle bytes
+  std::string journal;   ///< what its code and settings are, hashed; empty: not journaled
 };
 
 /// A node as the plan has it.

@@ -185,6 +185,8 @@ Result<std::shared_ptr<Job>> Engine::Start(const std::string& plan_json, const M
       settings.name = value.get<std::string>();
     } else if (name == "dead_letters" && value.is_string()) {
       settings.dead_letter_path = value.get<std::string>();
+    } else if (name == "journal" && value.is_string()) {
+      settings.journal_folder = value.get<std::string>();
     } else if (name == "watchdog") {
       ARROW_ASSIGN_OR_RAISE(settings.watchdog_ns, DurationOption(value, name));
     } else {

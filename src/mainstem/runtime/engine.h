@@ -39,7 +39,7 @@ class Engine {
   Result<std::shared_ptr<arrow::Schema>> Schema(const std::string& plan_json, const MemoryTables& tables);
   /// `mode` is logical, optimized, physical or all.
   Result<std::string> Explain(const std::string& plan_json, const MemoryTables& tables, const std::string& mode);
-  /// `job_json`: {"name", "dead_letters": path, "watchdog": "60s"}.
+  /// `job_json`: {"name", "dead_letters": path, "journal": folder, "watchdog": "60s"}.
   Result<std::shared_ptr<Job>> Start(const std::string& plan_json, const MemoryTables& tables,
                                      const std::string& job_json);
 
