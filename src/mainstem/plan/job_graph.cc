@@ -100,6 +100,7 @@ class GraphBuilder {
   // A task of one subtask that gathers its inputs.
   Result<size_t> Single(const LogicalNode& node, OperatorSpec spec) {
     TaskSpec task{.parallelism = 1};
+    task.concatenates = node.kind == Kind::kUnion;
     for (const LogicalNodePtr& input : node.inputs) {
       ARROW_ASSIGN_OR_RAISE(const size_t upstream, BuildNode(*input));
       task.inputs.push_back(upstream);

@@ -27,6 +27,7 @@ struct TaskSpec {
   std::shared_ptr<Source> source;
   ScanRequest scan;
   std::vector<size_t> inputs;              ///< upstream tasks; the position is the operator's input number
+  bool concatenates = false;               ///< a union: one input after the other, in one order of its own
   std::vector<OperatorSpec> operators;
   std::shared_ptr<Sink> sink;              ///< of the last task, where rows are written
   std::shared_ptr<arrow::Schema> output;

@@ -59,12 +59,17 @@ class FileUses {
         on_error = std::get<std::string>(given->second.value) == "skip" ? "dead_letter"
                                                                         : std::get<std::string>(given->second.value);
       }
-      wanted[argument->ToString()] = {argument, on_error};
+      // Every function would act on the failed file by its own policy: the strictest of them decides.
+      const auto [known, added] = wanted.try_emplace(argument->Identity(), Wanted{argument, on_error});
+      const auto strictness = [](const std::string& policy) {
+        return policy == "raise" ? 2 : policy == "dead_letter" ? 1 : 0;
+      };
+      if (!added && strictness(on_error) > strictness(known->second.on_error)) known->second.on_error = on_error;
     }
     return Status::OK();
   }
 
-  std::map<std::string, Wanted> wanted;  // by text of the file expression
+  std::map<std::string, Wanted> wanted;  // by identity of the file expression
 
  private:
   const Columns& columns_;
@@ -74,7 +79,7 @@ class FileUses {
 // Replaces file expressions that stand as arguments of calls; a file that is only passed on stays as it was.
 ExpressionPtr Replace(const ExpressionPtr& expression, const std::map<std::string, std::string>& columns, bool inside) {
   if (inside) {
-    const auto found = columns.find(expression->ToString());
+    const auto found = columns.find(expression->Identity());
     if (found != columns.end()) return Expression::Column(found->second);
   }
   if (expression->arguments.empty()) return expression;
@@ -104,7 +109,7 @@ Result<LogicalNodePtr> FetchAhead(LogicalNodePtr node, const Registry& registry)
   for (const ExpressionPtr* expression : expressions) ARROW_RETURN_NOT_OK(uses.Visit(*expression));
   if (uses.wanted.empty()) return node;
 
-  std::map<std::string, std::string> fetched;  // text of a file expression to the column with its bytes
+  std::map<std::string, std::string> fetched;  // identity of a file expression to the column with its bytes
   for (const auto& [text, wanted] : uses.wanted) {
     std::string column = wanted.file->name;
     if (wanted.file->kind != Expression::Kind::kColumn) {
@@ -143,13 +148,13 @@ Result<LogicalNodePtr> ScaleWhileDecoding(LogicalNodePtr node, const Registry& r
     int64_t width = 0;
     bool only_resized = true;
   };
-  std::map<std::string, Use> uses;  // by text of the decode call
+  std::map<std::string, Use> uses;  // by identity of the decode call
   std::set<std::string> visited;
   std::function<void(const Expression&)> visit = [&](const Expression& expression) {
-    if (!visited.insert(expression.ToString()).second) return;
+    if (!visited.insert(expression.Identity()).second) return;
     for (const ExpressionPtr& argument : expression.arguments) {
       if (IsCall(*argument, "image.decode")) {
-        Use& use = uses[argument->ToString()];
+        Use& use = uses[argument->Identity()];
         const auto height = expression.options.find("height");
         const auto width = expression.options.find("width");
         const auto method = expression.options.find("method");
@@ -166,14 +171,14 @@ Result<LogicalNodePtr> ScaleWhileDecoding(LogicalNodePtr node, const Registry& r
     }
   };
   for (const ExpressionPtr* expression : expressions) {
-    if (IsCall(**expression, "image.decode")) uses[(*expression)->ToString()].only_resized = false;
+    if (IsCall(**expression, "image.decode")) uses[(*expression)->Identity()].only_resized = false;
     visit(**expression);
   }
   std::function<ExpressionPtr(const ExpressionPtr&)> rewrite = [&](const ExpressionPtr& expression) -> ExpressionPtr {
     if (expression->arguments.empty()) return expression;
     auto copy = std::make_shared<Expression>(*expression);
     for (ExpressionPtr& argument : copy->arguments) argument = rewrite(argument);
-    const auto use = uses.find(expression->ToString());
+    const auto use = uses.find(expression->Identity());
     if (use != uses.end() && use->second.only_resized && !copy->options.contains("minimum_height")) {
       // Twice the target keeps the antialiased resize within 54 dB of a full decode.
       copy->options["minimum_height"] = OptionValue(2 * use->second.height);

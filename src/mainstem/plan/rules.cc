@@ -59,6 +59,28 @@ std::map<std::string, ExpressionPtr> Definitions(const LogicalNode& project) {
   return definitions;
 }
 
+// Size of the expression with the definitions put in, as a tree; saturating. A column that is used twice at every step
+// of a long chain doubles each time: such chains stay apart.
+int64_t SizeOf(const Expression& expression, const std::map<std::string, int64_t>& sizes) {
+  if (expression.kind == Expression::Kind::kColumn) {
+    const auto found = sizes.find(expression.name);
+    return found == sizes.end() ? 1 : found->second;
+  }
+  int64_t size = 1;
+  for (const ExpressionPtr& argument : expression.arguments) size += SizeOf(*argument, sizes);
+  return size;
+}
+
+constexpr int64_t kMostNodes = 4096;
+
+bool StaysSmall(const std::vector<ExpressionPtr>& expressions, const std::map<std::string, ExpressionPtr>& definitions) {
+  std::map<std::string, int64_t> sizes;
+  for (const auto& [name, definition] : definitions) sizes[name] = SizeOf(*definition, {});
+  int64_t size = 0;
+  for (const ExpressionPtr& expression : expressions) size += SizeOf(*expression, sizes);
+  return size <= kMostNodes;
+}
+
 // Moves a filter below what it does not depend on. It never moves below a project that computes what it reads with a
 // row function: it would compute it twice.
 Result<LogicalNodePtr> PushFilter(LogicalNodePtr filter, const Registry& registry) {
@@ -80,6 +102,7 @@ Result<LogicalNodePtr> PushFilter(LogicalNodePtr filter, const Registry& registr
         const auto is_row = [](const FunctionDefinition& function) { return function.kind == FunctionKind::kRow; };
         if (ContainsFunction(*definitions.at(name), is_row, registry)) return filter;
       }
+      if (!StaysSmall({filter->expression}, definitions)) return filter;
       return swap(Substitute(filter->expression, definitions));
     }
     case Kind::kCall:
@@ -106,6 +129,9 @@ Result<LogicalNodePtr> MergeProjects(LogicalNodePtr node, const Registry& regist
   if (node->kind == Kind::kProject && node->inputs[0]->kind == Kind::kProject) {
     const LogicalNodePtr lower = node->inputs[0];
     const auto definitions = Definitions(*lower);
+    std::vector<ExpressionPtr> expressions;
+    for (const NamedExpression& projection : node->projections) expressions.push_back(projection.expression);
+    if (!StaysSmall(expressions, definitions)) return node;
     std::vector<NamedExpression> merged;
     for (const NamedExpression& projection : node->projections) {
       merged.push_back({projection.name, Substitute(projection.expression, definitions)});
@@ -349,7 +375,7 @@ int64_t SaturatingSum(int64_t a, int64_t b) {
 // stays, because behind a limit there is one subtask.
 LogicalNodePtr SinkLimit(LogicalNodePtr limit) {
   constexpr int64_t kSmall = 10'000;
-  if (limit->kind != Kind::kLimit || !limit->count || *limit->count + limit->offset > kSmall) return limit;
+  if (limit->kind != Kind::kLimit || !limit->count || SaturatingSum(*limit->count, limit->offset) > kSmall) return limit;
   const LogicalNodePtr below = limit->inputs[0];
   const bool keeps_rows = (below->kind == Kind::kProject && !SetsRowsAside(*below)) ||
                           (below->kind == Kind::kCall && below->call.shape == CallOptions::Shape::kScalar &&

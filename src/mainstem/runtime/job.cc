@@ -11,7 +11,6 @@
 
 #include "mainstem/base/log.h"
 #include "mainstem/base/quantity.h"
-#include "mainstem/runtime/service_start.h"
 
 namespace mainstem::runtime {
 namespace {
@@ -45,15 +44,15 @@ Result<std::shared_ptr<Job>> Job::Start(plan::JobGraph graph, JobSettings settin
 
 Job::~Job() {
   Cancel();
-  if (scheduler_) scheduler_->Stop();
   if (watchdog_.joinable()) {
+    // The subtasks end one after the other and the last one removes what was staged.
     {
-      const std::lock_guard lock(mutex_);
-      finished_ = true;
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return finished_; });
     }
-    changed_.notify_all();
     watchdog_.join();
   }
+  if (scheduler_) scheduler_->Stop();
   for (const auto& service : services_) service->Stop();
   if (fetcher_) fetcher_->Stop();
   subtasks_.clear();
@@ -70,14 +69,17 @@ Status Job::Build() {
       return JobError(fmt::format("the dead letter file {} cannot be opened", Escaped(settings_.dead_letter_path)));
     }
   }
-  ARROW_ASSIGN_OR_RAISE(services_, StartServices(graph_.services, *environment_.services, settings_.journal_folder));
+  for (const ServiceSpec& spec : graph_.services) {
+    ARROW_ASSIGN_OR_RAISE(auto endpoint, environment_.services->Start(spec));
+    services_.push_back(std::move(endpoint));
+  }
   bool fetches = false;
   for (const plan::TaskSpec& task : graph_.tasks) {
     for (const plan::OperatorSpec& spec : task.operators) fetches |= spec.name == "fetch";
     if (task.sink) ARROW_RETURN_NOT_OK(task.sink->Begin());
   }
   if (fetches) fetcher_ = environment_.make_fetcher();
-  scheduler_ = std::make_unique<Scheduler>(settings_.parallelism);
+  scheduler_ = std::make_unique<Scheduler>(settings_.parallelism, [this] { WakeForMemory(); });
   channels_.resize(graph_.tasks.size());
   subtasks_.resize(graph_.tasks.size());
   // Readers before writers: a channel wakes both, so both must exist; tasks are built from the root up.
@@ -136,7 +138,7 @@ Status Job::BuildTask(size_t index) {
     parts.scan = task.scan;
     parts.scan_schema = scan_schema;
     parts.splits = splits;
-    parts.renumber = task.inputs.size() > 1 && task.operators.empty();
+    parts.renumber = task.concatenates;
     for (const size_t upstream : task.inputs) {
       std::vector<std::shared_ptr<Channel>> channels;
       for (const auto& writer : channels_[upstream]) channels.push_back(writer[position]);
@@ -182,12 +184,30 @@ bool Job::MayProduce() {
   if (AllocatedBytes() < limit) return true;
   // Where nobody else can give memory back, one more batch is the only way on.
   if (!scheduler_->OnlyCallerRuns()) return false;
+  return !AnswersOutstanding();
+}
+
+bool Job::AnswersOutstanding() const {
   for (const auto& task : subtasks_) {
     for (const auto& subtask : task) {
-      if (subtask->chain().Outstanding() > 0) return false;
+      // What has ended takes no answer any more.
+      if (subtask->wait() != Wait::kEnded && subtask->chain().Outstanding() > 0) return true;
     }
   }
-  return true;
+  return false;
+}
+
+// Nobody runs, so nobody will give memory back: whoever waits for it goes on, one at a time. While answers are
+// outstanding their arrival ends in this place again.
+void Job::WakeForMemory() {
+  Runnable* waiter = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    if (memory_waiters_.empty() || AnswersOutstanding()) return;
+    waiter = *memory_waiters_.begin();
+    memory_waiters_.erase(memory_waiters_.begin());
+  }
+  scheduler_->Wake(waiter);
 }
 
 void Job::AwaitMemory(Runnable* subtask) {
@@ -451,25 +471,15 @@ std::string Job::FiguresJson() const {
     }
   }
   json["services"] = Json::array();
-  int64_t journal_hits = 0;
-  int64_t journal_writes = 0;
   for (size_t i = 0; i < services_.size(); ++i) {
     const ServiceStats stats = services_[i]->Stats();
-    journal_hits += stats.journal_hits;
-    journal_writes += stats.journal_writes;
     json["services"].push_back({{"name", graph_.services[i].name},
                                 {"calls", stats.calls},
                                 {"rows", stats.rows},
                                 {"failures", stats.failures},
                                 {"busy_s", static_cast<double>(stats.busy_ns) / 1e9},
                                 {"replicas_started", stats.replicas_started},
-                                {"replicas_lost", stats.replicas_lost},
-                                {"journal_hits", stats.journal_hits},
-                                {"journal_writes", stats.journal_writes}});
-  }
-  if (!settings_.journal_folder.empty()) {
-    json["journal_hits"] = journal_hits;
-    json["journal_writes"] = journal_writes;
+                                {"replicas_lost", stats.replicas_lost}});
   }
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

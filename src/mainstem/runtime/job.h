@@ -26,7 +26,6 @@ struct JobSettings {
   int64_t memory_budget = int64_t{4} << 30;
   int64_t watchdog_ns = 60'000'000'000;   ///< nothing moves for so long: say who waits for what
   std::string dead_letter_path;           ///< JSON lines; empty: memory only
-  std::string journal_folder;             ///< finished replies of services; empty: none are kept
 };
 
 /// What a job is lent. Outlives the job.
@@ -73,6 +72,8 @@ class Job : private SubtaskHost {
   bool cancelled() const override { return stop_.load(); }
   bool MayProduce() override;
   void AwaitMemory(Runnable* subtask) override;
+  bool AnswersOutstanding() const;
+  void WakeForMemory();
   void Failed(const Status& status) override;
   void SourceRead(int64_t rows, int64_t bytes) override;
   void Written(int64_t rows, int64_t bytes) override;

@@ -2,7 +2,7 @@
 
 namespace mainstem::runtime {
 
-Scheduler::Scheduler(int threads) {
+Scheduler::Scheduler(int threads, std::function<void()> when_idle) : when_idle_(std::move(when_idle)) {
   for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
 }
 
@@ -57,8 +57,8 @@ void Scheduler::Work() {
     if (more || !runnable->state_.compare_exchange_strong(expected, Runnable::kIdle)) {
       runnable->state_.store(Runnable::kQueued);
       Enqueue(runnable);
-    } else {
-      --busy_;
+    } else if (--busy_ == 0 && when_idle_) {
+      when_idle_();
     }
   }
 }

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <queue>
 #include <thread>
@@ -30,7 +31,8 @@ class Runnable {
 /// Runs runnables. A woken runnable is run at least once after the wake. Thread-safe.
 class Scheduler {
  public:
-  explicit Scheduler(int threads);
+  /// `when_idle` is called by a thread of the scheduler whenever nobody runs and nobody waits to.
+  explicit Scheduler(int threads, std::function<void()> when_idle = {});
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
 
@@ -53,6 +55,7 @@ class Scheduler {
   void Enqueue(Runnable* runnable);
   void Work();
 
+  const std::function<void()> when_idle_;
   std::mutex mutex_;
   std::condition_variable ready_;
   std::priority_queue<Entry> queue_;  // guarded by mutex_
