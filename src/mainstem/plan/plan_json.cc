@@ -205,6 +205,7 @@ Result<UserFunction> ParseUserFunction(const std::string& id, const Json& json) 
   function.num_gpus = number("num_gpus").value_or(0);
   function.gpu_type = TextOr(json, "gpu_type", "");
   function.on_error = TextOr(json, "on_error", "raise");
+  function.journal = TextOr(json, "journal", "");
   static const std::vector<std::string> kPolicies = {"raise", "null", "dead_letter"};
   if (std::find(kPolicies.begin(), kPolicies.end(), function.on_error) == kPolicies.end()) {
     return JobError(fmt::format("on_error is raise, null or dead_letter, not '{}'", Escaped(function.on_error)));

@@ -11,6 +11,7 @@
 
 #include "mainstem/base/log.h"
 #include "mainstem/base/quantity.h"
+#include "mainstem/runtime/service_start.h"
 
 namespace mainstem::runtime {
 namespace {
@@ -69,10 +70,7 @@ Status Job::Build() {
       return JobError(fmt::format("the dead letter file {} cannot be opened", Escaped(settings_.dead_letter_path)));
     }
   }
-  for (const ServiceSpec& spec : graph_.services) {
-    ARROW_ASSIGN_OR_RAISE(auto endpoint, environment_.services->Start(spec));
-    services_.push_back(std::move(endpoint));
-  }
+  ARROW_ASSIGN_OR_RAISE(services_, StartServices(graph_.services, *environment_.services, settings_.journal_folder));
   bool fetches = false;
   for (const plan::TaskSpec& task : graph_.tasks) {
     for (const plan::OperatorSpec& spec : task.operators) fetches |= spec.name == "fetch";
@@ -471,15 +469,25 @@ std::string Job::FiguresJson() const {
     }
   }
   json["services"] = Json::array();
+  int64_t journal_hits = 0;
+  int64_t journal_writes = 0;
   for (size_t i = 0; i < services_.size(); ++i) {
     const ServiceStats stats = services_[i]->Stats();
+    journal_hits += stats.journal_hits;
+    journal_writes += stats.journal_writes;
     json["services"].push_back({{"name", graph_.services[i].name},
                                 {"calls", stats.calls},
                                 {"rows", stats.rows},
                                 {"failures", stats.failures},
                                 {"busy_s", static_cast<double>(stats.busy_ns) / 1e9},
                                 {"replicas_started", stats.replicas_started},
-                                {"replicas_lost", stats.replicas_lost}});
+                                {"replicas_lost", stats.replicas_lost},
+                                {"journal_hits", stats.journal_hits},
+                                {"journal_writes", stats.journal_writes}});
+  }
+  if (!settings_.journal_folder.empty()) {
+    json["journal_hits"] = journal_hits;
+    json["journal_writes"] = journal_writes;
   }
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

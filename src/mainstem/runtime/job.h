@@ -26,6 +26,7 @@ struct JobSettings {
   int64_t memory_budget = int64_t{4} << 30;
   int64_t watchdog_ns = 60'000'000'000;   ///< nothing moves for so long: say who waits for what
   std::string dead_letter_path;           ///< JSON lines; empty: memory only
+  std::string journal_folder;             ///< finished replies of services; empty: none are kept
 };
 
 /// What a job is lent. Outlives the job.
