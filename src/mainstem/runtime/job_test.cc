@@ -150,11 +150,15 @@ TEST(Job, AJobThatIsDroppedWhileItRunsRemovesWhatItStaged) {
 }
 
 TEST(Job, GoesOnUnderABudgetThatIsAlwaysExceeded) {
-  const auto held = *arrow::AllocateBuffer(1);  // the pool is in use
   const auto start = std::chrono::steady_clock::now();
-  const auto job = StartJob(Graph({SourceTask(std::make_shared<NumberSource>(200, 10))}), {.memory_budget = 1});
+  // The task behind the source runs while a source's subtask asks for memory, so that the subtask has to wait.
+  plan::TaskSpec gather{.name = "gather", .parallelism = 1, .inputs = {0}, .operators = {Look([](auto&, auto&) {
+                          for (int i = 0; i < 20; ++i) std::this_thread::yield();
+                          return Status::OK();
+                        })}};
+  const auto job = StartJob(Graph({SourceTask(std::make_shared<NumberSource>(200, 10)), gather}), {.memory_budget = 1});
   EXPECT_EQ(*Read(*job), FromZero(4000));
-  // At one batch for each tick of the watchdog it would take 50 seconds.
+  // At a batch for each tick of the watchdog it would take 50 seconds or more.
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
 }
 
