@@ -92,12 +92,13 @@ def page(usage: dict[str, dict[str, list[str]]], functions: list[dict[str, str]]
     for space in sorted({name.rpartition(".")[0] for name in names}):
         inside = [name for name in names if name.rpartition(".")[0] == space]
         lines += table(space or "operators", ((f"`{name}`", used[name]) for name in inside))
-    lines += ["## C++ tests that passed, by room", ""]
     steps = {step: passed_by_room(REPORTS / f"{step}.xml") for step in STEPS if (REPORTS / f"{step}.xml").exists()}
-    lines += ["| room | " + " | ".join(STEPS[step] for step in steps) + " |", "|---" * (len(steps) + 1) + "|"]
+    if steps:
+        lines += ["## C++ tests that passed, by room", ""]
+        lines += ["| room | " + " | ".join(STEPS[step] for step in steps) + " |", "|---" * (len(steps) + 1) + "|"]
     for room in sorted(set().union(*steps.values())):
         lines.append(f"| `{room}` | " + " | ".join(str(found[room] or "–") for found in steps.values()) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def main() -> int:

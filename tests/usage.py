@@ -33,6 +33,7 @@ class Usage:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.tests: dict[str, dict[str, list[str]]] = {}
+        self.failed: set[str] = set()
         self.used: dict[str, set[str]] = defaultdict(set)
         self.called: set[str] = set()
         self.depth = 0
@@ -92,6 +93,8 @@ class Usage:
         self.called.clear()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.failed.add(report.nodeid.partition("[")[0])
         if report.when != "call" or not report.passed:
             return
         ran = self.used.pop("jobs", None)
@@ -101,7 +104,9 @@ class Usage:
 
     def pytest_sessionfinish(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps({test: found for test, found in self.tests.items() if found}, indent=1))
+        # With one set of parameters that fails, a test shows nothing.
+        passed = {test: found for test, found in self.tests.items() if test.partition("[")[0] not in self.failed}
+        self.path.write_text(json.dumps({test: found for test, found in passed.items() if found}, indent=1))
 
 
 def public_methods(owner: type) -> Iterator[tuple[str, Callable[..., Any]]]:
