@@ -19,7 +19,16 @@ _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib"
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
 #: What a class' body holds beside what its author wrote.
 _CLASS_NOISE = frozenset(
-    "__module__ __dict__ __weakref__ __doc__ __firstlineno__ __static_attributes__ __annotations__ __annotate__".split()
+    [
+        "__module__",
+        "__dict__",
+        "__weakref__",
+        "__doc__",
+        "__firstlineno__",
+        "__static_attributes__",
+        "__annotations__",
+        "__annotate__",
+    ]
 )
 
 

@@ -122,9 +122,7 @@ def start(
 ) -> Job:
     """Starts a plan; ``dead_letters`` is a file for the rows that are set aside, ``journal`` a folder for replies."""
     written = plan.write(root)
-    return start_written(
-        written.json, written.tables, job_name=job_name, dead_letters=dead_letters, journal=journal
-    )
+    return start_written(written.json, written.tables, job_name=job_name, dead_letters=dead_letters, journal=journal)
 
 
 def start_written(

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <cstring>
 #include <deque>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
@@ -170,7 +171,13 @@ class Loop : public std::enable_shared_from_this<Loop> {
     auto values = journal_->Lookup(asked);
     if (!values.ok()) return FailRows(sent, values.status());
     TakeFound(*values, &sent);
-    if (!sent.empty()) Send(*call, std::move(sent));
+    // In pieces of what a replica works on at once: a reply is kept as soon as it is there, not when the last row is.
+    const auto piece = static_cast<size_t>(std::max<int64_t>(1, service_->SuggestedRows()));
+    for (size_t start = 0; start < sent.size(); start += piece) {
+      const size_t end = std::min(sent.size(), start + piece);
+      Send(*call, {std::make_move_iterator(sent.begin() + static_cast<std::ptrdiff_t>(start)),
+                   std::make_move_iterator(sent.begin() + static_cast<std::ptrdiff_t>(end))});
+    }
   }
 
   // Answers the rows whose values were found and removes them from `sent`.

@@ -9,7 +9,7 @@
 namespace mainstem {
 
 /// Puts a journal before a service. Every row is a key (RowKeys): answered from the journal where it is there, joined to
-/// an open call of this endpoint that asked the same, or sent on, all such rows of a call as one smaller call. A reply
+/// an open call of this endpoint that asked the same, or sent on, in pieces of what a replica works on at once. A reply
 /// is durable before `done` is called; a reply that cannot be written fails its calls. Rows that failed are not kept.
 /// Submit touches no disk. What waits inside is bounded by the callers: SuggestedInFlight calls each.
 Result<std::shared_ptr<Endpoint>> MakeJournaledEndpoint(const ServiceSpec& spec, std::shared_ptr<Endpoint> service,

@@ -74,7 +74,7 @@ class CountingService final : public Endpoint {
     for (auto& [call, done] : calls) done(Reply{.status = CancelledError("stopped")});
   }
   int SuggestedInFlight() const override { return 4; }
-  int64_t SuggestedRows() const override { return 100; }
+  int64_t SuggestedRows() const override { return 5; }
   ServiceStats Stats() const override { return {}; }
 
   std::vector<std::vector<int64_t>> asked() {
@@ -217,6 +217,12 @@ TEST_F(JournaledEndpointTest, KeepsAllRowsOfATableFunction) {
   ASSERT_EQ(reply.failures.size(), 1u);
   EXPECT_EQ(reply.failures[0].row, 1);
   EXPECT_THAT(service_->asked(), ElementsAre(ElementsAre(13, 1)));
+}
+
+TEST_F(JournaledEndpointTest, SendsPiecesSoThatFinishedRowsAreKeptBeforeTheLastOne) {
+  Start();
+  EXPECT_THAT(Values(*Ask({1, 2, 3, 4, 5, 6, 7, 1}).rows), ElementsAre(10, 20, 30, 40, 50, 60, 70, 10));
+  EXPECT_THAT(service_->asked(), ElementsAre(ElementsAre(1, 2, 3, 4, 5), ElementsAre(6, 7)));
 }
 
 TEST_F(JournaledEndpointTest, AnswersCallsWithoutRows) {
