@@ -15,8 +15,8 @@ namespace mainstem {
 
 /// Fetches with libcurl. Thread-safe. Connections are kept and used again.
 ///
-/// * Only http and https, also after redirects; credentials are not sent on to another host. No proxy is used, whatever
-///   the environment says: a proxy would resolve names where the address policy cannot see it.
+/// * Only http and https, also after redirects; credentials are not sent on to another host. No proxy is used,
+///   whatever the environment says: a proxy would resolve names where the address policy cannot see it.
 /// * The policy is checked on the very address that a connection is about to be made to.
 /// * Connection failures, stalls, bodies that end early, 408, 425, 429 and 5xx are tried again after 0.2 s, 0.4 s, …
 ///   (or what Retry-After says, at most 30 s), half of it by chance. Other answers are row errors.

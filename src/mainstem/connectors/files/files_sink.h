@@ -12,8 +12,8 @@
 
 namespace mainstem {
 
-/// Names are relative to the sink's folder and may have folders in them. A name that leads out of the folder, is hidden,
-/// or is there already (in mode append) is an error, as are two rows of one name.
+/// Names are relative to the sink's folder and may have folders in them. A name that leads out of the folder, is
+/// hidden, or is there already (in mode append) is an error, as are two rows of one name.
 Result<std::shared_ptr<Sink>> MakeFilesSink(const Options& options, const std::shared_ptr<arrow::Schema>& schema);
 std::vector<OptionSpec> FilesSinkOptions();
 

@@ -137,7 +137,8 @@ class FilesSource : public Source {
 }  // namespace
 
 std::vector<OptionSpec> FilesSourceOptions() {
-  return {{.name = "path", .type = OptionType::kStringList, .doc = "Files, folders, patterns or urls.", .required = true},
+  return {{.name = "path", .type = OptionType::kStringList, .doc = "Files, folders, patterns or urls.",
+           .required = true},
           {.name = "files_per_split", .type = OptionType::kInt, .default_value = 16,
            .doc = "Files that are handed out together.", .minimum = 1, .maximum = 10'000}};
 }

@@ -77,7 +77,8 @@ Result<std::shared_ptr<arrow::io::InputStream>> OpenStream(const ListedFile& fil
       {".gz", arrow::Compression::GZIP}, {".zst", arrow::Compression::ZSTD},    {".bz2", arrow::Compression::BZ2},
       {".br", arrow::Compression::BROTLI}, {".lz4", arrow::Compression::LZ4_FRAME}};
   ARROW_ASSIGN_OR_RAISE(auto opened, OpenFile(file, policy));
-  const std::string path = file.uri.substr(0, file.uri.find_first_of("?#", file.uri.starts_with('/') ? file.uri.size() : 0));
+  const bool is_local = file.uri.starts_with('/');
+  const std::string path = is_local ? file.uri : file.uri.substr(0, file.uri.find_first_of("?#"));
   for (const auto& [extension, type] : kCompressions) {
     if (!path.ends_with(extension)) continue;
     // The stream keeps a reference to its codec's decompressor only, so the codec may go.

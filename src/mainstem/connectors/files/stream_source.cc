@@ -195,7 +195,8 @@ class StreamSource : public Source {
 
 Result<std::shared_ptr<arrow::Schema>> ParseSchema(const std::string& text) {
   const auto json = nlohmann::ordered_json::parse(text, nullptr, false);
-  const Status bad = JobError(fmt::format("option 'schema' is {}; it must be JSON: {{\"name\": type, …}}", Escaped(text)));
+  const Status bad =
+      JobError(fmt::format("option 'schema' is {}; it must be JSON: {{\"name\": type, …}}", Escaped(text)));
   arrow::FieldVector fields;
   const auto add = [&](const std::string& name, const nlohmann::ordered_json& type) -> Status {
     auto parsed = ParseType(type.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
@@ -245,7 +246,8 @@ Result<std::shared_ptr<arrow::Schema>> InferSchema(const StreamTable& table) {
 }  // namespace
 
 std::vector<OptionSpec> StreamSourceOptions() {
-  return {{.name = "path", .type = OptionType::kStringList, .doc = "Files, folders, patterns or urls.", .required = true},
+  return {{.name = "path", .type = OptionType::kStringList, .doc = "Files, folders, patterns or urls.",
+           .required = true},
           {.name = "schema", .doc = "Names and types of the columns, as JSON; inferred where not given."},
           {.name = "allow_private_addresses", .type = OptionType::kBool, .default_value = false,
            .doc = "Whether http(s) urls may lead to private addresses."}};

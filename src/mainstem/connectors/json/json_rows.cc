@@ -48,7 +48,13 @@ int64_t UnitsPerSecond(arrow::TimeUnit::type unit) {
 }
 
 int FractionDigits(arrow::TimeUnit::type unit) {
-  return unit == arrow::TimeUnit::SECOND ? 0 : unit == arrow::TimeUnit::MILLI ? 3 : unit == arrow::TimeUnit::MICRO ? 6 : 9;
+  switch (unit) {
+    case arrow::TimeUnit::SECOND: return 0;
+    case arrow::TimeUnit::MILLI: return 3;
+    case arrow::TimeUnit::MICRO: return 6;
+    case arrow::TimeUnit::NANO: return 9;
+  }
+  return 0;
 }
 
 int64_t FloorDivide(int64_t value, int64_t by) { return value / by - (value % by < 0 ? 1 : 0); }

@@ -79,8 +79,8 @@ std::vector<OptionSpec> JsonSinkOptions() {
 Result<std::shared_ptr<Sink>> MakeJsonSink(const Options& options, const std::shared_ptr<arrow::Schema>& schema) {
   for (const auto& field : schema->fields()) {
     if (HasJsonForm(*field->type())) continue;
-    return JobError(fmt::format("json: column '{}' of type {} has no JSON form; drop or cast it", Escaped(field->name()),
-                                field->type()->ToString()));
+    return JobError(fmt::format("json: column '{}' of type {} has no JSON form; drop or cast it",
+                                Escaped(field->name()), field->type()->ToString()));
   }
   return MakePartSink(options, std::make_shared<JsonFormat>(*schema, options.String("compression")));
 }

@@ -259,7 +259,8 @@ Status ReadFooters(Table* table, std::optional<int64_t>* rows, std::string* desc
 }  // namespace
 
 std::vector<OptionSpec> ParquetSourceOptions() {
-  return {{.name = "path", .type = OptionType::kStringList, .doc = "Files, folders, patterns or urls.", .required = true},
+  return {{.name = "path", .type = OptionType::kStringList, .doc = "Files, folders, patterns or urls.",
+           .required = true},
           {.name = "allow_private_addresses", .type = OptionType::kBool, .default_value = false,
            .doc = "Whether http(s) urls may lead to private addresses."}};
 }

@@ -58,8 +58,8 @@ class RangeReader : public SplitReader {
     const auto step = static_cast<uint64_t>(range_.step);
     for (int64_t i = 0; i < rows; ++i) out[i] = static_cast<int64_t>(start + static_cast<uint64_t>(next_ + i) * step);
     next_ += rows;
-    auto batch = arrow::RecordBatch::Make(schema_, rows, {std::make_shared<arrow::Int64Array>(rows, std::move(buffer))});
-    return Projected(batch, request_);
+    auto ids = std::make_shared<arrow::Int64Array>(rows, std::move(buffer));
+    return Projected(arrow::RecordBatch::Make(schema_, rows, {std::move(ids)}), request_);
   }
 
  private:
