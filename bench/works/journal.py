@@ -1,7 +1,7 @@
 """What the journal costs: a model-like function of 2 ms a row in workers, with the journal on and off.
 
-The journal must keep 97 % of the throughput: `.venv/bin/python bench/works/journal.py [ROWS] [ROUNDS]`. Rounds alternate;
-the medians are compared. The next run over the same rows is timed, too: it only reads."""
+The journal must keep 97 % of the throughput: `.venv/bin/python bench/works/journal.py [ROWS] [ROUNDS]`. Rounds
+alternate; the medians are compared. The next run over the same rows is timed, too: it only reads."""
 
 from __future__ import annotations
 

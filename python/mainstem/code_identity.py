@@ -18,18 +18,16 @@ from typing import Any
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
 #: What a class' body holds beside what its author wrote.
-_CLASS_NOISE = frozenset(
-    [
-        "__module__",
-        "__dict__",
-        "__weakref__",
-        "__doc__",
-        "__firstlineno__",
-        "__static_attributes__",
-        "__annotations__",
-        "__annotate__",
-    ]
-)
+_CLASS_NOISE = {
+    "__module__",
+    "__dict__",
+    "__weakref__",
+    "__doc__",
+    "__firstlineno__",
+    "__static_attributes__",
+    "__annotations__",
+    "__annotate__",
+}
 
 
 class UnknownIdentity(TypeError):

@@ -1,8 +1,10 @@
 // The store: what was appended is found, survives, ages and is refused when damaged.
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 
 #include "mainstem/services/journal/journal_harness.h"
@@ -33,17 +35,36 @@ TEST_F(JournalTest, KeepsItsContentWhenItIsOpenedAgain) {
 
 TEST_F(JournalTest, IsSharedWithinAProcess) { EXPECT_EQ(Open(), Open()); }
 
+constexpr char kFolderOfHolder[] = "MAINSTEM_TEST_JOURNAL";
+
+// Run by the next test, in a process of its own: keeps a reply, says so and holds the folder until it is killed.
+TEST(JournalHolder, DISABLED_Holds) {
+  const char* folder = std::getenv(kFolderOfHolder);
+  ASSERT_NE(folder, nullptr);
+  const auto journal = Journal::Open(folder);
+  const bool kept = journal.ok() && (*journal)->Append({{JournalKey{7}, "seven"}}).ok();
+  const char answer = kept ? 'y' : 'n';
+  ASSERT_EQ(::write(STDERR_FILENO, &answer, 1), 1);
+  while (true) ::pause();
+}
+
 TEST_F(JournalTest, HasWhatWasAppendedBeforeAKill) {
   int ready[2];
-  ASSERT_EQ(::pipe(ready), 0);
+  ASSERT_EQ(::pipe2(ready, O_CLOEXEC), 0);
+  std::vector<std::string> arguments = {"/proc/self/exe", "--gtest_filter=JournalHolder.*",
+                                        "--gtest_also_run_disabled_tests"};
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  ::setenv(kFolderOfHolder, folder_.c_str(), 1);
   const pid_t child = ::fork();
   if (child == 0) {
-    auto journal = Journal::Open(folder_);
-    const bool kept = journal.ok() && (*journal)->Append({{Key(7), "seven"}}).ok();
-    const char answer = kept ? 'y' : 'n';
-    if (::write(ready[1], &answer, 1) != 1) ::_exit(1);
-    while (true) ::pause();
+    ::dup2(ready[1], STDERR_FILENO);
+    ::execv(argv[0], argv.data());
+    ::_exit(1);
   }
+  ::unsetenv(kFolderOfHolder);
+  ::close(ready[1]);
   char answer = 'n';
   ASSERT_EQ(::read(ready[0], &answer, 1), 1);
   ASSERT_EQ(answer, 'y');
@@ -58,6 +79,7 @@ TEST_F(JournalTest, HasWhatWasAppendedBeforeAKill) {
   const auto found = Open()->Lookup({Key(7)});
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_EQ((*found)[0], "seven");
+  ::close(ready[0]);
 }
 
 TEST_F(JournalTest, DropsARecordThatPowerLossCut) {
