@@ -131,7 +131,10 @@ class Host:
         text: str = "",
     ) -> None:
         data = HEADER.pack(kind, flags, call, slot, error, rows_offset, rows_bytes, failures_bytes, busy_ns)
-        self.control.send(data + text.encode("utf-8", "replace")[: PACKET_BYTES_MAX // 2])
+        try:
+            self.control.send(data + text.encode("utf-8", "replace")[: PACKET_BYTES_MAX // 2])
+        except (BrokenPipeError, ConnectionResetError):
+            raise SystemExit(0) from None  # the job is over: nobody waits for this any more
 
     def set_up(self) -> Runner | None:
         """Loads the user's code; None when it cannot be, or the engine has gone."""

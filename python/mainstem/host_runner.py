@@ -250,7 +250,8 @@ class Runner:
         for array, field in zip(arrays, self.output, strict=True):
             if len(array) != rows:
                 expected = "one for each row of the batch" if self.shape == "scalar" else "as many as the first column"
-                raise ServiceFailed(f"'{field.name}' has {len(array)} values; expected {rows}, {expected}")
+                what = "the result" if self.shape == "scalar" else f"'{field.name}'"
+                raise ServiceFailed(f"{what} has {len(array)} values; expected {rows}, {expected}")
         return self.assemble(arrays, failures)
 
     def batch_column(self, column: pa.Array, field: pa.Field) -> Any:

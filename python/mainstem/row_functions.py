@@ -33,8 +33,9 @@ class RowFunctions:
         batch_format: str = "pandas",
         **settings: Any,
     ) -> DataFrame:
-        """Batches of rows through a function; ``batch_format`` is "pandas", "pyarrow" or "numpy".
+        """Batches of rows through a function: it takes and returns a dict of column to values, as many as it was given.
 
+        ``batch_format``: the values are "pandas" (Series), "pyarrow" (arrays) or "numpy" (arrays).
         ``return_dtype`` gives the columns as a dict of types; ``settings`` are those of ``ms.udf``."""
         if batch_format not in _BATCH_FORMS:
             raise ValueError(f"batch_format must be pandas, pyarrow or numpy, not {batch_format!r}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import faulthandler
-import hashlib  # noqa: F401
 import os
 import signal
 import sys

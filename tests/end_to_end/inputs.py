@@ -43,6 +43,13 @@ def photo_folder(folder: Path, count: int = 12) -> list[Path]:
     return paths
 
 
+def laplacian_variance(image: Image.Image) -> float:
+    """The variance of the 4-neighbour Laplacian of the grey picture over its inner pixels."""
+    grey = np.asarray(image.convert("L"), dtype=np.float64)
+    inner = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
+    return float(inner.var())
+
+
 def tone(seconds: float = 1.0, rate: int = 48_000, channels: int = 2) -> np.ndarray:
     """Two tones, one a channel: float32, frames × channels."""
     time = np.arange(int(seconds * rate)) / rate

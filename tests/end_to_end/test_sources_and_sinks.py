@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import files_below
 from inputs import encoded, photo
 
 import mainstem as ms
+from conftest import files_below
 from mainstem import col, lit
 
 

@@ -49,7 +49,7 @@ class FileUses {
       const ExpressionPtr& argument = expression->arguments[i];
       ARROW_RETURN_NOT_OK(Visit(argument));
       const TypePattern pattern = function->arguments[std::min(i, function->arguments.size() - 1)].accepts;
-      const bool opens = pattern == TypePattern::kVideoSource;
+      const bool opens = OpensFiles(pattern);
       if (!NeedsBytes(pattern) && !opens && function->name != "file.bytes") continue;
       ARROW_ASSIGN_OR_RAISE(BoundExpressionPtr bound, Bind(argument, columns_, registry_));
       if (bound->type.kind() != TypeKind::kFile) continue;
