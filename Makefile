@@ -18,7 +18,7 @@ samples: setup ## real photos, papers, speech and clips into build/samples
 demo: release samples ## the quality demo: Parquet and a page under build/demo
 	@PYTHONPATH=build/release/python $(python) examples/quality_demo.py
 
-test: setup ## everything: C++ (dev, address, thread), Python, lint, types
+test: setup ## everything: Python, C++ under the address and thread sanitizers, lint, types
 	@$(python) scripts/run_tests.py
 
 wheel-check: setup ## pip's wheel in an empty environment; builds everything once more

@@ -6,7 +6,11 @@ cd "$(dirname "$0")/.."
 preset="$1"
 
 [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >/dev/null
-cmake --build "build/$preset" -- --quiet
+targets="_core mainstem-host"
+# The plug-in is a target only where FFmpeg's libraries were found.
+if cmake --build "build/$preset" --target help | grep -q '^mainstem_ffmpeg:'; then targets="$targets mainstem_ffmpeg"; fi
+# shellcheck disable=SC2086 # several words are meant
+cmake --build "build/$preset" --target $targets -- --quiet
 
 package="build/$preset/python/mainstem"
 mkdir -p "$package"

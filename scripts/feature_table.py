@@ -30,7 +30,7 @@ PYTHON_FUNCTIONS = {
     "map_batches, numpy": '`df.map_batches(batch_format="numpy")`',
     "flat_map, general": "`df.flat_map`",
 }
-STEPS = {"dev": "C++", "asan": "C++, address and undefined-behaviour sanitizers", "tsan": "C++, thread sanitizer"}
+STEPS = {"asan": "C++, address and undefined-behaviour sanitizers", "tsan": "C++, thread sanitizer"}
 
 
 def counts(usage: dict[str, dict[str, list[str]]], kind: str) -> Counter[str]:
