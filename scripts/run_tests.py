@@ -1,8 +1,8 @@
 """Runs every test there is and closes with one line, `N passed, M failed`, that sums them.
 
-Steps: Python tests on the dev build, C++ tests under the address and undefined-behaviour sanitizers, those of the rooms
-with threads under the thread sanitizer, ruff, mypy. A step that cannot be built counts as one failure. The C++ tests run
-without a sanitizer in a step of their own, `--only dev`: all of them run under asan anyway, and a build takes minutes.
+Steps: Python tests on the dev build, C++ tests under the address and undefined-behaviour sanitizers, those of the
+rooms with threads under the thread sanitizer, ruff, mypy. A step that cannot be built counts as one failure. The C++
+tests run without a sanitizer by `--only dev`: all of them run under asan anyway, and a build takes minutes.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def lint() -> Count:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=(*STEPS, "dev"), action="append", help="a step; may be repeated (default: all)")
+    parser.add_argument("--only", choices=(*STEPS, "dev"), action="append", help="a step; may be repeated")
     steps = parser.parse_args().only or STEPS
     REPORTS.mkdir(parents=True, exist_ok=True)
     actions = {
