@@ -64,10 +64,27 @@ TEST(Call, WaitsForRoomInTheOutput) {
 TEST(Call, BlocksAtTheLimitOfRowsInFlight) {
   const Rows rows(kThree);
   OperatorHarness harness = Calling(rows, {});
-  harness.rows_limit = 4;
+  harness.rows_limit = 6;
   ASSERT_TRUE(harness.Open().ok());
   EXPECT_EQ(*harness.Feed(rows), Progress::kDone);
+  EXPECT_EQ(*harness.Feed(rows), Progress::kDone);
   EXPECT_EQ(*harness.Feed(rows), Progress::kBlocked);
+}
+
+TEST(Call, SendsALargeBatchInPiecesThatAreEmittedAsTheyAreAnswered) {
+  const Rows rows(kThree);
+  OperatorHarness harness = Calling(rows, {});
+  harness.rows_limit = 4;
+  ASSERT_TRUE(harness.Open().ok());
+  ASSERT_EQ(*harness.Feed(rows), Progress::kDone);
+  ASSERT_EQ(harness.calls.size(), 2u);  // two rows, then the third
+  ASSERT_TRUE(harness.tested().OnReply(1, {.rows = ReplyRows("[1, 2]")}).ok());
+  EXPECT_EQ(*harness.Advance(), Progress::kBlocked);
+  harness.ExpectColumn("who", "string", R"(["a", "b"])");
+  EXPECT_FALSE(harness.emitted.back().last_of_order);
+  ASSERT_TRUE(harness.tested().OnReply(2, {.rows = ReplyRows("[3]")}).ok());
+  EXPECT_EQ(*harness.Advance(), Progress::kDone);
+  EXPECT_TRUE(harness.emitted.back().last_of_order);
 }
 
 TEST(Call, DoesNotCollectRepliesWithoutEndBehindASlowOne) {

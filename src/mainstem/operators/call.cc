@@ -36,23 +36,29 @@ class CallOperator : public Operator {
   }
 
   Result<Progress> ProcessBatch(const Batch& batch, Output& output) override {
-    const int64_t rows = batch.rows->num_rows();
-    if (rows_in_flight_ > 0 && rows_in_flight_ + rows > context_->rows_in_flight_limit()) return Progress::kBlocked;
+    // A large batch is sent in pieces, so that its first rows do not wait for its last.
+    const int64_t limit = context_->rows_in_flight_limit();
+    const int64_t rows = std::min(std::max<int64_t>(1, limit / 2), batch.rows->num_rows() - offset_);
+    if (rows_in_flight_ > 0 && rows_in_flight_ + rows > limit) return Progress::kBlocked;
     // Replies that wait for an earlier one are held too: one slow call must not collect all the others behind it.
     if (!pending_.empty() && (bytes_held_ > kBytesHeld || pending_.size() >= kMostHeld)) return Progress::kBlocked;
-    OpenCall& added = pending_.Add({.batch = batch});
+    const bool last = offset_ + rows >= batch.rows->num_rows();
+    OpenCall& added = pending_.Add({.batch = {.rows = batch.rows->Slice(offset_, rows),
+                                              .order = batch.order,
+                                              .last_of_order = last && batch.last_of_order}});
+    offset_ = last ? 0 : offset_ + rows;
     if (rows == 0) {
       added.reply = CallReply{};
       return Progress::kDone;
     }
     arrow::ArrayVector columns;
-    for (const int column : options_.arguments) columns.push_back(batch.rows->column(column));
+    for (const int column : options_.arguments) columns.push_back(added.batch.rows->column(column));
     auto call = arrow::RecordBatch::Make(options_.call, rows, std::move(columns));
     rows_in_flight_ += rows;
-    added.bytes = BytesOf(*batch.rows);
+    added.bytes = BytesOf(*added.batch.rows);
     bytes_held_ += added.bytes;
     pending_.Expect(context_->StartCall(std::move(call)));
-    return Progress::kDone;
+    return last ? Progress::kDone : Progress::kMore;
   }
 
   Status OnReply(int64_t id, CallReply reply) override {
@@ -196,6 +202,7 @@ class CallOperator : public Operator {
   OperatorContext* context_ = nullptr;
   PendingBatches<OpenCall> pending_;
   int64_t rows_in_flight_ = 0;
+  int64_t offset_ = 0;  // into the batch that is being sent; the driver gives it again
   int64_t bytes_held_ = 0;
 };
 
