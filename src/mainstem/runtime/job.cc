@@ -70,7 +70,9 @@ Status Job::Build() {
       return JobError(fmt::format("the dead letter file {} cannot be opened", Escaped(settings_.dead_letter_path)));
     }
   }
-  ARROW_ASSIGN_OR_RAISE(services_, StartServices(graph_.services, *environment_.services, settings_.journal_folder));
+  if (!graph_.services.empty()) {
+    ARROW_ASSIGN_OR_RAISE(services_, StartServices(graph_.services, *environment_.services, settings_.journal_folder));
+  }
   bool fetches = false;
   for (const plan::TaskSpec& task : graph_.tasks) {
     for (const plan::OperatorSpec& spec : task.operators) fetches |= spec.name == "fetch";
