@@ -53,6 +53,8 @@ function(mainstem_room room)
     mainstem_target(${target}_test)
     target_link_libraries(${target}_test PRIVATE ${target} GTest::gtest GTest::gmock GTest::gtest_main)
     gtest_discover_tests(${target}_test TEST_PREFIX "${room}: " DISCOVERY_MODE PRE_TEST
+      # Where the compiler's cache makes __FILE__ relative, it is relative to this folder.
+      WORKING_DIRECTORY "${CMAKE_BINARY_DIR}"
       PROPERTIES TIMEOUT 300
       ENVIRONMENT "ARROW_DEFAULT_MEMORY_POOL=system;TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp halt_on_error=1;ASAN_OPTIONS=detect_leaks=0")
   endif()

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <arrow/api.h>
+#include <arrow/compute/initialize.h>
 
 #include <map>
 #include <memory>
@@ -11,6 +12,9 @@
 #include "mainstem/operators/operator.h"
 
 namespace mainstem::testing {
+
+/// Arrow's kernels are there whichever test runs first, or alone.
+inline const bool kKernelsReady = arrow::compute::Initialize().ok();
 
 class OperatorHarness : public OperatorContext, public Output {
  public:

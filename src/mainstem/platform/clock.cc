@@ -18,7 +18,8 @@ class RealClock : public Clock {
 }  // namespace
 
 const Clock& SystemClock() {
-  static const RealClock clock;
+  // Never destroyed: a thread may outlive the statics of a process that ends.
+  static const RealClock& clock = *new const RealClock();
   return clock;
 }
 

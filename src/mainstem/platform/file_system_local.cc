@@ -232,7 +232,8 @@ class OperatingSystemFiles : public FileSystem {
 }  // namespace
 
 FileSystem& LocalFileSystem() {
-  static OperatingSystemFiles files;
+  // Never destroyed: a thread may outlive the statics of a process that ends.
+  static OperatingSystemFiles& files = *new OperatingSystemFiles();
   return files;
 }
 

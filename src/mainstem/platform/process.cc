@@ -168,7 +168,8 @@ std::string ExitStatus::ToString() const {
 }
 
 Processes& SystemProcesses() {
-  static SystemSpawner spawner;
+  // Never destroyed: a thread may outlive the statics of a process that ends.
+  static SystemSpawner& spawner = *new SystemSpawner();
   return spawner;
 }
 

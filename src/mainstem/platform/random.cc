@@ -21,7 +21,8 @@ class RealRandom : public Random {
 std::string Random::NextId() { return fmt::format("{:016x}{:016x}", Next(), Next()); }
 
 Random& SystemRandom() {
-  static RealRandom random;
+  // Never destroyed: a thread may outlive the statics of a process that ends.
+  static RealRandom& random = *new RealRandom();
   return random;
 }
 

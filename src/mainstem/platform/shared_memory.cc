@@ -73,7 +73,8 @@ class SystemMemory final : public SharedMemory {
 }  // namespace
 
 SharedMemory& SystemSharedMemory() {
-  static SystemMemory memory;
+  // Never destroyed: a thread may outlive the statics of a process that ends.
+  static SystemMemory& memory = *new SystemMemory();
   return memory;
 }
 

@@ -112,7 +112,8 @@ class UnixSockets final : public Sockets {
 }  // namespace
 
 Sockets& SystemSockets() {
-  static UnixSockets sockets;
+  // Never destroyed: a thread may outlive the statics of a process that ends.
+  static UnixSockets& sockets = *new UnixSockets();
   return sockets;
 }
 
