@@ -56,6 +56,6 @@ function(mainstem_room room)
       # Where the compiler's cache makes __FILE__ relative, it is relative to this folder.
       WORKING_DIRECTORY "${CMAKE_BINARY_DIR}"
       PROPERTIES TIMEOUT 300
-      ENVIRONMENT "ARROW_DEFAULT_MEMORY_POOL=system;TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp halt_on_error=1;ASAN_OPTIONS=detect_leaks=0")
+      ENVIRONMENT "ARROW_DEFAULT_MEMORY_POOL=system")
   endif()
 endfunction()

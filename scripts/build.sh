@@ -8,7 +8,7 @@ preset="$1"
 [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >/dev/null
 targets="_core mainstem-host"
 # The plug-in is a target only where FFmpeg's libraries were found.
-if cmake --build "build/$preset" --target help | grep -q '^mainstem_ffmpeg:'; then targets="$targets mainstem_ffmpeg"; fi
+if grep -q '^build mainstem_ffmpeg:' "build/$preset/build.ninja"; then targets="$targets mainstem_ffmpeg"; fi
 # shellcheck disable=SC2086 # several words are meant
 cmake --build "build/$preset" --target $targets -- --quiet
 
