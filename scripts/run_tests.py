@@ -2,8 +2,8 @@
 
 Steps: Python tests on the dev build, C++ tests under the address and undefined-behaviour sanitizers, those of the
 rooms with threads under the thread sanitizer, ruff, mypy. A step that cannot be built counts as one failure. The C++
-tests run without a sanitizer by `--only dev`; in a full run only those of the native models do, because OpenVINO loads a
-library in a way (RTLD_DEEPBIND) that the address sanitizer refuses.
+tests run without a sanitizer by `--only dev`; in a full run only those of the native models do, because OpenVINO loads
+a library in a way (RTLD_DEEPBIND) that the address sanitizer refuses.
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ def programs(preset: str, rooms: tuple[str, ...], without: tuple[str, ...]) -> l
 def cpp(preset: str, rooms: tuple[str, ...] = (), without: tuple[str, ...] = ()) -> Count:
     """Builds and runs the C++ tests of a preset."""
     built = 0 if (ROOT / "build" / preset / "build.ninja").exists() else run("cmake", "--preset", preset)
-    built = built or run("cmake", "--build", f"build/{preset}", "--target", *programs(preset, rooms, without), "--", "--quiet")
+    built = built or run(
+        "cmake", "--build", f"build/{preset}", "--target", *programs(preset, rooms, without), "--", "--quiet"
+    )
     if built != 0:
         print(f"{preset}: the build failed")
         return Count(failed=1)
