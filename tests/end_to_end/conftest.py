@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import faulthandler
-import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import FrameType
 
 import pytest
+from traces import children, eventually, shared_memory
 
 import mainstem as ms
-
-ROOT = Path(__file__).resolve().parents[2]
-MEDIA = ROOT / "src" / "mainstem" / "media"
 
 #: A test that takes longer hangs.
 PATIENCE_S = 60
@@ -63,39 +58,6 @@ def never_hangs(request: pytest.FixtureRequest) -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
-def children(parent: int | None = None) -> dict[int, str]:
-    """The processes that a process (this one) has started and that still run, with their command lines."""
-    parent = os.getpid() if parent is None else parent
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            # The name in parentheses may hold anything; the fields follow the last one.
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue  # it ended meanwhile
-        if int(fields[1]) == parent and fields[0] != "Z":
-            found[int(entry.name)] = command
-    return found
-
-
-def shared_memory() -> set[str]:
-    """Files in shared memory that belong to nobody else."""
-    return {entry.name for entry in Path("/dev/shm").iterdir()}
-
-
-def eventually(condition: object, within_s: float = 5) -> bool:
-    """Asks until the condition holds or the time is over."""
-    deadline = time.monotonic() + within_s
-    while not condition():  # type: ignore[operator]
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """No test leaves processes or shared memory."""
@@ -104,8 +66,3 @@ def nothing_left_behind() -> Iterator[None]:
     yield
     assert eventually(lambda: not set(children()) - before), f"processes left: {children()}"
     assert shared_memory() <= memory
-
-
-def files_below(folder: Path) -> list[str]:
-    """Everything in a folder, hidden files too."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) if folder.exists() else []

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from inputs import damaged, encoded, huge_png, huge_wav, pdf, photo, sound, tone
+from traces import MEDIA, files_below
 
 import mainstem as ms
-from conftest import MEDIA, files_below
 from mainstem import col
 
 VIDEO = MEDIA / "video" / "testdata"

@@ -13,9 +13,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from inputs import photo_folder
+from traces import children, eventually, files_below, shared_memory
 
 import mainstem as ms
-from conftest import children, eventually, files_below, shared_memory
 from mainstem import col
 
 PRELUDE = """

@@ -13,9 +13,9 @@ import pytest
 import soundfile
 import soxr
 from inputs import pdf, sound, tone
+from traces import MEDIA
 
 import mainstem as ms
-from conftest import MEDIA
 from mainstem import col
 
 VIDEO = MEDIA / "video" / "testdata"

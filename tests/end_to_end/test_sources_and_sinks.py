@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from inputs import encoded, photo
+from traces import files_below
 
 import mainstem as ms
-from conftest import files_below
 from mainstem import col, lit
 
 
