@@ -256,7 +256,6 @@ void Job::Cancel() {
   {
     const std::lock_guard lock(mutex_);
     if (finished_ || !scheduler_) return;
-    cancelled_by_user_ = true;
     if (status_.ok()) status_ = CancelledError("the job was cancelled");
   }
   stop_ = true;

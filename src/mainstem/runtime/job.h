@@ -110,7 +110,6 @@ class Job : private SubtaskHost {
   std::condition_variable changed_;
   Status status_;                              // guarded by mutex_, as are the following
   bool finished_ = false;
-  bool cancelled_by_user_ = false;
   int running_ = 0;
   int64_t ended_ns_ = 0;
   std::vector<Committable> committables_;
