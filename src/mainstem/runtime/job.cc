@@ -76,7 +76,7 @@ Status Job::Build() {
   bool fetches = false;
   for (const plan::TaskSpec& task : graph_.tasks) {
     for (const plan::OperatorSpec& spec : task.operators) fetches |= spec.name == "fetch";
-    if (task.sink) ARROW_RETURN_NOT_OK(task.sink->Begin());
+    if (task.sink) ARROW_RETURN_NOT_OK(task.sink->Begin({.id = attempt_}));
   }
   if (fetches) fetcher_ = environment_.make_fetcher();
   scheduler_ = std::make_unique<Scheduler>(settings_.parallelism, [this] { WakeForMemory(); });
@@ -158,7 +158,7 @@ Status Job::BuildTask(size_t index) {
       channels_[index][position].push_back(std::move(channel));
     }
     if (task.sink) {
-      ARROW_ASSIGN_OR_RAISE(parts.writer, task.sink->OpenWriter(s, attempt_));
+      ARROW_ASSIGN_OR_RAISE(parts.writer, task.sink->OpenWriter(s, attempt_ + ".1"));
     }
     subtasks_[index].push_back(std::make_unique<Subtask>(std::move(parts)));
   }
@@ -284,7 +284,9 @@ void Job::Finish() {
   for (const auto& service : services_) service->Stop();
   const plan::TaskSpec& root = graph_.tasks.back();
   if (root.sink) {
+    if (status.ok()) status = root.sink->MakeDurable(committables_);
     if (status.ok()) status = root.sink->Commit(committables_);
+    if (status.ok()) status = root.sink->Finish(attempt_);
     if (!status.ok()) {
       const Status aborted = root.sink->Abort(attempt_);
       if (!aborted.ok()) Log(LogLevel::kWarning, "runtime", "staged files remain: {}", aborted.message());

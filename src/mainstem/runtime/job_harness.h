@@ -97,7 +97,8 @@ inline plan::OperatorSpec Look(Looking::Look look) {
 class CountingSink : public Sink {
  public:
   std::string Describe() const override { return "counting"; }
-  Status Begin() override { return begin_status; }
+  Status Begin(const SinkJob&) override { return begin_status; }
+  Status Restore(const SinkJob&, const std::vector<Committable>&) override { return Status::OK(); }
   Result<std::unique_ptr<SinkWriter>> OpenWriter(int, const std::string&) override {
     struct Writer : SinkWriter {
       Status Write(const std::shared_ptr<arrow::RecordBatch>& rows) override {
@@ -114,11 +115,13 @@ class CountingSink : public Sink {
     writer->sink = this;
     return writer;
   }
+  Status MakeDurable(const std::vector<Committable>&) override { return Status::OK(); }
   Status Commit(const std::vector<Committable>& committables) override {
     ++commits;
     committed = committables.size();
     return commit_status;
   }
+  Status Finish(const std::string&) override { return Status::OK(); }
   Status Abort(const std::string&) override {
     ++aborts;
     return Status::OK();

@@ -91,23 +91,29 @@ class FilesSink : public Sink {
       : staging_(std::make_shared<Staging>(std::move(store), mode)), name_(name), content_(content) {}
 
   std::string Describe() const override { return "files " + Escaped(staging_->store().folder()); }
-  Status Begin() override { return staging_->Begin(); }
-
-  Result<std::unique_ptr<SinkWriter>> OpenWriter(int subtask, const std::string& attempt) override {
-    ARROW_ASSIGN_OR_RAISE(const std::string folder, Staging::FolderOfAttempt(attempt));
-    // A writer of the same attempt and subtask may have been here before this one.
-    ARROW_ASSIGN_OR_RAISE(const auto before, staging_->store().ListFolders(folder));
-    return std::make_unique<FilesWriter>(staging_, fmt::format("{}/{}-{}", folder, subtask, before.size()), name_,
-                                         content_);
+  Status Begin(const SinkJob& job) override { return staging_->Begin(job); }
+  Status Restore(const SinkJob& job, const std::vector<Committable>& pending) override {
+    return staging_->Restore(job, pending);
   }
 
+  Result<std::unique_ptr<SinkWriter>> OpenWriter(int lane, const std::string& attempt) override {
+    ARROW_ASSIGN_OR_RAISE(const std::string folder, Staging::FolderOfAttempt(attempt));
+    // A lane may be opened again in its attempt, while files of its last writer are still staged.
+    return std::make_unique<FilesWriter>(staging_, fmt::format("{}/{}-{}", folder, lane, opened_++), name_, content_);
+  }
+
+  Status MakeDurable(const std::vector<Committable>& committables) override {
+    return staging_->MakeDurable(committables);
+  }
   Status Commit(const std::vector<Committable>& committables) override { return staging_->Commit(committables); }
-  Status Abort(const std::string& attempt) override { return staging_->Abort(attempt); }
+  Status Finish(const std::string& job) override { return staging_->Finish(job); }
+  Status Abort(const std::string& job) override { return staging_->Abort(job); }
 
  private:
   const std::shared_ptr<Staging> staging_;
   const int name_;
   const int content_;
+  int64_t opened_ = 0;
 };
 
 Result<int> Column(const arrow::Schema& schema, const std::string& option, const std::string& name) {

@@ -77,13 +77,14 @@ class Tables : public ::testing::Test {
     return names;
   }
 
-  static void Write(Sink& sink, const std::shared_ptr<arrow::RecordBatch>& rows, const std::string& attempt = "a1") {
-    ASSERT_TRUE(sink.Begin().ok());
-    auto writer = sink.OpenWriter(0, attempt).ValueOrDie();
+  static void Write(Sink& sink, const std::shared_ptr<arrow::RecordBatch>& rows, const std::string& job = "a1") {
+    ASSERT_TRUE(sink.Begin({.id = job}).ok());
+    auto writer = sink.OpenWriter(0, job + ".1").ValueOrDie();
     const Status status = writer->Write(rows);
     ASSERT_TRUE(status.ok()) << status.message();
     const Status committed = sink.Commit(writer->Prepare().ValueOrDie());
     ASSERT_TRUE(committed.ok()) << committed.message();
+    ASSERT_TRUE(sink.Finish(job).ok());
   }
 
   fs::path root_;
@@ -263,19 +264,19 @@ TEST_F(FilesSinkTest, NamesThatLeadElsewhereAreRefused) {
   EXPECT_FALSE(CheckFileName(std::string("a\0b", 3)).ok());
   EXPECT_TRUE(CheckFileName("a/b..c/é.jpg").ok());
   auto sink = Make();
-  ASSERT_TRUE(sink->Begin().ok());
-  auto writer = sink->OpenWriter(0, "a1").ValueOrDie();
+  ASSERT_TRUE(sink->Begin({.id = "a1"}).ok());
+  auto writer = sink->OpenWriter(0, "a1.1").ValueOrDie();
   EXPECT_THAT(writer->Write(Rows({"../x"}, {"1"})).message(), HasSubstr("leads out"));
 }
 
 TEST_F(FilesSinkTest, TwoRowsOfOneNameAreAnError) {
   auto sink = Make();
-  ASSERT_TRUE(sink->Begin().ok());
-  auto writer = sink->OpenWriter(0, "a1").ValueOrDie();
+  ASSERT_TRUE(sink->Begin({.id = "a1"}).ok());
+  auto writer = sink->OpenWriter(0, "a1.1").ValueOrDie();
   EXPECT_THAT(writer->Write(Rows({"x", "x"}, {"1", "2"})).message(), HasSubstr("two rows"));
   // The same from two subtasks, seen by the commit.
-  auto first = sink->OpenWriter(1, "a1").ValueOrDie();
-  auto second = sink->OpenWriter(2, "a1").ValueOrDie();
+  auto first = sink->OpenWriter(1, "a1.1").ValueOrDie();
+  auto second = sink->OpenWriter(2, "a1.1").ValueOrDie();
   ASSERT_TRUE(first->Write(Rows({"y"}, {"1"})).ok());
   ASSERT_TRUE(second->Write(Rows({"y"}, {"2"})).ok());
   auto all = first->Prepare().ValueOrDie();
@@ -286,7 +287,7 @@ TEST_F(FilesSinkTest, TwoRowsOfOneNameAreAnError) {
 TEST_F(FilesSinkTest, ExistingNamesAreKeptUnlessOverwritten) {
   Write(*Make(), Rows({"x", "y"}, {"old", "old"}));
   auto sink = Make();
-  auto writer = sink->OpenWriter(0, "a2").ValueOrDie();
+  auto writer = sink->OpenWriter(0, "a2.1").ValueOrDie();
   EXPECT_THAT(writer->Write(Rows({"x"}, {"new"})).message(), HasSubstr("already"));
   ASSERT_TRUE(sink->Abort("a2").ok());
   Write(*Make("overwrite"), Rows({"x"}, {"newer"}), "a3");

@@ -85,20 +85,22 @@ class ParquetSink : public ::testing::Test {
 
 TEST_F(ParquetSink, NothingIsVisibleBeforeTheCommitAndNothingIsLeftBehindAfterIt) {
   auto sink = Make();
-  ASSERT_TRUE(sink->Begin().ok());
-  auto first = Stage(*sink, 0, 0, 10, "a1");
-  auto second = Stage(*sink, 1, 10, 20, "a1");
+  ASSERT_TRUE(sink->Begin({.id = "a1"}).ok());
+  auto first = Stage(*sink, 0, 0, 10, "a1.1");
+  auto second = Stage(*sink, 1, 10, 20, "a1.1");
   EXPECT_TRUE(Visible().empty());
   first.insert(first.end(), second.begin(), second.end());
   ASSERT_TRUE(sink->Commit(first).ok());
+  EXPECT_EQ(Ids(), Range(0, 20));
+  ASSERT_TRUE(sink->Finish("a1").ok());
   EXPECT_EQ(Ids(), Range(0, 20));
   EXPECT_FALSE(fs::exists(out_ / ".mainstem-staging"));
 }
 
 TEST_F(ParquetSink, CommitMayBeRepeated) {
   auto sink = Make();
-  ASSERT_TRUE(sink->Begin().ok());
-  const auto staged = Stage(*sink, 0, 0, 10, "a1");
+  ASSERT_TRUE(sink->Begin({.id = "a1"}).ok());
+  const auto staged = Stage(*sink, 0, 0, 10, "a1.1");
   ASSERT_TRUE(sink->Commit(staged).ok());
   ASSERT_TRUE(Make()->Commit(staged).ok());
   EXPECT_EQ(Ids(), Range(0, 10));
@@ -106,8 +108,8 @@ TEST_F(ParquetSink, CommitMayBeRepeated) {
 
 TEST_F(ParquetSink, WritingGoesOnAfterPrepare) {
   auto sink = Make();
-  ASSERT_TRUE(sink->Begin().ok());
-  auto writer = sink->OpenWriter(0, "a1").ValueOrDie();
+  ASSERT_TRUE(sink->Begin({.id = "a1"}).ok());
+  auto writer = sink->OpenWriter(0, "a1.1").ValueOrDie();
   ASSERT_TRUE(writer->Write(Numbers(0, 5)).ok());
   auto first = writer->Prepare().ValueOrDie();
   ASSERT_TRUE(writer->Write(Numbers(5, 9)).ok());
@@ -122,8 +124,8 @@ TEST_F(ParquetSink, WritingGoesOnAfterPrepare) {
 
 TEST_F(ParquetSink, AbortLeavesNothing) {
   auto sink = Make();
-  ASSERT_TRUE(sink->Begin().ok());
-  (void)Stage(*sink, 0, 0, 10, "a1");
+  ASSERT_TRUE(sink->Begin({.id = "a1"}).ok());
+  (void)Stage(*sink, 0, 0, 10, "a1.1");
   ASSERT_TRUE(sink->Abort("a1").ok());
   ASSERT_TRUE(sink->Abort("a1").ok());
   EXPECT_TRUE(fs::is_empty(out_));
@@ -131,11 +133,11 @@ TEST_F(ParquetSink, AbortLeavesNothing) {
 
 TEST_F(ParquetSink, CommitOfALostFileShowsNothing) {
   auto sink = Make();
-  ASSERT_TRUE(sink->Begin().ok());
-  auto first = Stage(*sink, 0, 0, 10, "a1");
-  auto second = Stage(*sink, 1, 10, 20, "a1");
+  ASSERT_TRUE(sink->Begin({.id = "a1"}).ok());
+  auto first = Stage(*sink, 0, 0, 10, "a1.1");
+  auto second = Stage(*sink, 1, 10, 20, "a1.1");
   first.insert(first.end(), second.begin(), second.end());
-  for (const auto& entry : fs::directory_iterator(out_ / ".mainstem-staging" / "a1")) {
+  for (const auto& entry : fs::directory_iterator(out_ / ".mainstem-staging" / "a1" / "1")) {
     if (entry.path().string().find("-1-") != std::string::npos) fs::remove(entry.path());
   }
   const Status status = sink->Commit(first);
@@ -145,18 +147,18 @@ TEST_F(ParquetSink, CommitOfALostFileShowsNothing) {
 
 TEST_F(ParquetSink, ModeErrorRefusesAFolderThatIsNotEmpty) {
   auto sink = Make({{"mode", "error"}});
-  ASSERT_TRUE(sink->Begin().ok());
-  ASSERT_TRUE(sink->Commit(Stage(*sink, 0, 0, 3, "a1")).ok());
-  const Status status = Make({{"mode", "error"}})->Begin();
+  ASSERT_TRUE(sink->Begin({.id = "a1"}).ok());
+  ASSERT_TRUE(sink->Commit(Stage(*sink, 0, 0, 3, "a1.1")).ok());
+  const Status status = Make({{"mode", "error"}})->Begin({.id = "a1"});
   EXPECT_EQ(ClassOf(status), ErrorClass::kJob);
   EXPECT_THAT(status.message(), HasSubstr("not empty"));
 }
 
 TEST_F(ParquetSink, OverwriteReplacesInTheCommitAndNotBefore) {
-  ASSERT_TRUE(Make()->Commit(Stage(*Make(), 0, 0, 3, "old")).ok());
+  ASSERT_TRUE(Make()->Commit(Stage(*Make(), 0, 0, 3, "old.1")).ok());
   auto sink = Make({{"mode", "overwrite"}});
-  ASSERT_TRUE(sink->Begin().ok());
-  auto writer = sink->OpenWriter(0, "new").ValueOrDie();
+  ASSERT_TRUE(sink->Begin({.id = "new"}).ok());
+  auto writer = sink->OpenWriter(0, "new.1").ValueOrDie();
   ASSERT_TRUE(writer->Write(Numbers(100, 104)).ok());
   const auto first = writer->Prepare().ValueOrDie();
   EXPECT_EQ(Ids(), Range(0, 3));
@@ -167,64 +169,68 @@ TEST_F(ParquetSink, OverwriteReplacesInTheCommitAndNotBefore) {
   ASSERT_TRUE(sink->Commit(writer->Prepare().ValueOrDie()).ok());
   ASSERT_TRUE(sink->Commit(first).ok());
   EXPECT_EQ(Ids(), Range(100, 108));
+  ASSERT_TRUE(sink->Finish("new").ok());
+  EXPECT_EQ(Ids(), Range(100, 108));
   EXPECT_FALSE(fs::exists(out_ / ".mainstem-staging"));
 }
 
 TEST_F(ParquetSink, OverwriteThatFailsKeepsTheOld) {
-  ASSERT_TRUE(Make()->Commit(Stage(*Make(), 0, 0, 3, "old")).ok());
+  ASSERT_TRUE(Make()->Commit(Stage(*Make(), 0, 0, 3, "old.1")).ok());
   auto sink = Make({{"mode", "overwrite"}});
-  ASSERT_TRUE(sink->Begin().ok());
-  (void)Stage(*sink, 0, 100, 104, "new");
+  ASSERT_TRUE(sink->Begin({.id = "new"}).ok());
+  (void)Stage(*sink, 0, 100, 104, "new.1");
   ASSERT_TRUE(sink->Abort("new").ok());
   EXPECT_EQ(Ids(), Range(0, 3));
   EXPECT_FALSE(fs::exists(out_ / ".mainstem-staging"));
 }
 
 TEST_F(ParquetSink, CrashInTheMiddleOfACommitIsFinishedByTheNextBegin) {
-  ASSERT_TRUE(Make()->Commit(Stage(*Make(), 0, 0, 3, "old")).ok());
+  ASSERT_TRUE(Make()->Commit(Stage(*Make(), 0, 0, 3, "old.1")).ok());
   auto sink = Make({{"mode", "overwrite"}});
-  ASSERT_TRUE(sink->Begin().ok());
-  auto staged = Stage(*sink, 0, 10, 20, "new");
-  const auto second = Stage(*sink, 1, 20, 30, "new");
+  ASSERT_TRUE(sink->Begin({.id = "new"}).ok());
+  auto staged = Stage(*sink, 0, 10, 20, "new.1");
+  const auto second = Stage(*sink, 1, 20, 30, "new.1");
   staged.insert(staged.end(), second.begin(), second.end());
   // A copy of the folder taken at the moment when the decision has just been written, made by hand.
   const fs::path staging = out_ / ".mainstem-staging";
-  std::ifstream replaced(staging / "replaced.json");
+  std::ifstream replaced(staging / "new" / "replaced.json");
   const std::string removes((std::istreambuf_iterator<char>(replaced)), {});
   const std::string files = staged[0].content.substr(0, staged[0].content.size() - 1) + "," +
                             staged[1].content.substr(1);
   std::ofstream(staging / "new" / "commit.json") << "{\"files\":" << files << ",\"removes\":" << removes << "}";
   // One rename has happened.
-  for (const auto& entry : fs::directory_iterator(staging / "new")) {
+  for (const auto& entry : fs::directory_iterator(staging / "new" / "1")) {
     if (entry.path().string().find("-0-0.parquet") != std::string::npos) {
       fs::rename(entry.path(), out_ / entry.path().filename());
       break;
     }
   }
-  ASSERT_TRUE(Make()->Begin().ok());
+  ASSERT_TRUE(Make()->Begin({.id = "a1"}).ok());
   EXPECT_EQ(Ids(), Range(10, 30));
   EXPECT_FALSE(fs::exists(staging));
 }
 
 TEST_F(ParquetSink, StagingOlderThanADayIsSwept) {
   auto sink = Make();
-  ASSERT_TRUE(sink->Begin().ok());
-  (void)Stage(*sink, 0, 0, 10, "dead");
-  (void)Stage(*sink, 0, 0, 10, "alive");
-  for (const auto& entry : fs::directory_iterator(out_ / ".mainstem-staging" / "dead")) {
+  ASSERT_TRUE(sink->Begin({.id = "a1"}).ok());
+  (void)Stage(*sink, 0, 0, 10, "dead.1");
+  (void)Stage(*sink, 0, 0, 10, "alive.1");
+  for (const auto& entry : fs::recursive_directory_iterator(out_ / ".mainstem-staging" / "dead")) {
     fs::last_write_time(entry.path(), fs::file_time_type::clock::now() - std::chrono::hours(30));
   }
-  ASSERT_TRUE(Make()->Begin().ok());
+  ASSERT_TRUE(Make()->Begin({.id = "a1"}).ok());
   EXPECT_FALSE(fs::exists(out_ / ".mainstem-staging" / "dead"));
   EXPECT_TRUE(fs::exists(out_ / ".mainstem-staging" / "alive"));
 }
 
 TEST_F(ParquetSink, EmptyResultIsAFileWithASchema) {
   auto sink = Make();
-  ASSERT_TRUE(sink->Begin().ok());
-  auto writer = sink->OpenWriter(0, "a1").ValueOrDie();
+  ASSERT_TRUE(sink->Begin({.id = "a1"}).ok());
+  auto writer = sink->OpenWriter(0, "a1.1").ValueOrDie();
   ASSERT_TRUE(sink->Commit(writer->Prepare().ValueOrDie()).ok());
-  ASSERT_TRUE(sink->Commit({}).ok());
+  EXPECT_TRUE(Visible().empty());
+  ASSERT_TRUE(sink->Finish("a1").ok());
+  ASSERT_TRUE(sink->Finish("a1").ok());
   EXPECT_EQ(Visible().size(), 1u);
   EXPECT_TRUE(Ids().empty());
 }
@@ -232,8 +238,8 @@ TEST_F(ParquetSink, EmptyResultIsAFileWithASchema) {
 TEST_F(ParquetSink, FilesAndRowGroupsAreBoundedInBytes) {
   const auto schema = arrow::schema({arrow::field("bytes", arrow::large_binary())});
   auto sink = Make({{"row_group_bytes", 1 << 20}, {"target_file_bytes", 4 << 20}, {"compression", "none"}}, schema);
-  ASSERT_TRUE(sink->Begin().ok());
-  auto writer = sink->OpenWriter(0, "a1").ValueOrDie();
+  ASSERT_TRUE(sink->Begin({.id = "a1"}).ok());
+  auto writer = sink->OpenWriter(0, "a1.1").ValueOrDie();
   for (int i = 0; i < 10; ++i) {
     arrow::LargeBinaryBuilder builder;
     for (int k = 0; k < 10; ++k) ASSERT_TRUE(builder.Append(std::string(100'000, static_cast<char>(i + k))).ok());
@@ -253,8 +259,8 @@ TEST_F(ParquetSink, FilesAndRowGroupsAreBoundedInBytes) {
 TEST_F(ParquetSink, MultimodalTypesStandInTheMetadata) {
   const auto schema = arrow::schema({LogicalType::Image().ToField("image")});
   auto sink = Make({}, schema);
-  ASSERT_TRUE(sink->Begin().ok());
-  auto writer = sink->OpenWriter(0, "a1").ValueOrDie();
+  ASSERT_TRUE(sink->Begin({.id = "a1"}).ok());
+  auto writer = sink->OpenWriter(0, "a1.1").ValueOrDie();
   auto image = arrow::MakeArrayOfNull(schema->field(0)->type(), 2).ValueOrDie();
   ASSERT_TRUE(writer->Write(arrow::RecordBatch::Make(schema, 2, {image})).ok());
   ASSERT_TRUE(sink->Commit(writer->Prepare().ValueOrDie()).ok());
@@ -272,13 +278,13 @@ TEST_F(ParquetSink, FullDiskIsAnErrorThatNamesTheFile) {
     const struct rlimit limit = {10'000, 10'000};
     ::setrlimit(RLIMIT_FSIZE, &limit);
     auto sink = Make({{"compression", "none"}});
-    if (!sink->Begin().ok()) std::_Exit(2);
-    auto writer = sink->OpenWriter(0, "a1").ValueOrDie();
+    if (!sink->Begin({.id = "a1"}).ok()) std::_Exit(2);
+    auto writer = sink->OpenWriter(0, "a1.1").ValueOrDie();
     Status status = writer->Write(Numbers(0, 100'000));
     if (status.ok()) status = writer->Prepare().status();
     writer.reset();
     const bool clear = !status.ok() && ClassOf(status) == ErrorClass::kJob &&
-                       status.message().find("out/.mainstem-staging/a1/part-") != std::string::npos &&
+                       status.message().find("out/.mainstem-staging/a1/1/part-") != std::string::npos &&
                        status.message().find("File too large") != std::string::npos;
     fprintf(stderr, "%s\n", status.message().c_str());
     if (!sink->Abort("a1").ok()) std::_Exit(3);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <exception>
+#include <map>
 #include <optional>
 
 namespace mainstem {
@@ -123,50 +124,68 @@ class PartWriter : public SinkWriter {
 class PartSink : public Sink {
  public:
   PartSink(std::shared_ptr<Store> store, WriteMode mode, int64_t target_file_bytes,
-           std::shared_ptr<const PartFormat> format)
-      : staging_(std::make_shared<Staging>(std::move(store), mode)),
+           std::shared_ptr<const PartFormat> format, StagingPlants plants)
+      : staging_(std::make_shared<Staging>(std::move(store), mode, plants)),
         target_file_bytes_(target_file_bytes),
         format_(std::move(format)) {}
 
   std::string Describe() const override {
     return fmt::format("{} {}", format_->name(), Escaped(staging_->store().folder()));
   }
-  Status Begin() override { return staging_->Begin(); }
-
-  Result<std::unique_ptr<SinkWriter>> OpenWriter(int subtask, const std::string& attempt) override {
-    return MakeWriter(subtask, attempt);
+  Status Begin(const SinkJob& job) override { return staging_->Begin(job); }
+  Status Restore(const SinkJob& job, const std::vector<Committable>& pending) override {
+    return staging_->Restore(job, pending);
   }
 
-  Status Commit(const std::vector<Committable>& committables) override {
-    if (!committables.empty() || !format_->empty_file_is_useful()) return staging_->Commit(committables);
+  Result<std::unique_ptr<SinkWriter>> OpenWriter(int lane, const std::string& attempt) override {
+    return MakeWriter(std::to_string(lane), attempt);
+  }
+
+  Status MakeDurable(const std::vector<Committable>& committables) override {
+    return staging_->MakeDurable(committables);
+  }
+  Status Commit(const std::vector<Committable>& committables) override { return staging_->Commit(committables); }
+
+  Status Finish(const std::string& job) override {
     // A result without rows is still a result: readers find its schema.
-    ARROW_ASSIGN_OR_RAISE(const auto visible, staging_->store().List("", false));
-    if (!visible.empty() && staging_->mode() != WriteMode::kOverwrite) return staging_->Commit({});
-    ARROW_ASSIGN_OR_RAISE(const auto writer, MakeWriter(0, "empty"));
+    if (format_->empty_file_is_useful()) {
+      ARROW_ASSIGN_OR_RAISE(const bool nothing, staging_->NothingCommitted(job));
+      if (nothing) ARROW_RETURN_NOT_OK(CommitEmpty(job));
+    }
+    return staging_->Finish(job);
+  }
+
+  Status Abort(const std::string& job) override { return staging_->Abort(job); }
+
+ private:
+  Status CommitEmpty(const std::string& job) {
+    ARROW_ASSIGN_OR_RAISE(const auto writer, MakeWriter("0", job + ".empty"));
     ARROW_RETURN_NOT_OK(writer->OpenEmpty());
     ARROW_ASSIGN_OR_RAISE(const auto empty, writer->Prepare());
+    ARROW_RETURN_NOT_OK(staging_->MakeDurable(empty));
     return staging_->Commit(empty);
   }
 
-  Status Abort(const std::string& attempt) override { return staging_->Abort(attempt); }
-
- private:
-  Result<std::unique_ptr<PartWriter>> MakeWriter(int subtask, const std::string& attempt) const {
+  Result<std::unique_ptr<PartWriter>> MakeWriter(const std::string& lane, const std::string& attempt) {
     ARROW_ASSIGN_OR_RAISE(std::string folder, Staging::FolderOfAttempt(attempt));
-    std::string stem = fmt::format("part-{}-{}", Staging::ShortName(attempt), subtask);
+    std::string stem = fmt::format("part-{}-{}", Staging::ShortName(attempt), lane);
+    // A lane that is opened again in its attempt must not use a name again, even one that somebody has removed.
+    const int64_t before = opened_[stem]++;
+    if (before > 0) stem += fmt::format(".{}", before);
     return std::make_unique<PartWriter>(staging_, format_, target_file_bytes_, std::move(folder), std::move(stem));
   }
 
   const std::shared_ptr<Staging> staging_;
   const int64_t target_file_bytes_;
   const std::shared_ptr<const PartFormat> format_;
+  std::map<std::string, int64_t> opened_;
 };
 
 }  // namespace
 
 Result<std::shared_ptr<Sink>> MakePartSink(std::shared_ptr<Store> store, WriteMode mode, int64_t target_file_bytes,
-                                           std::shared_ptr<const PartFormat> format) {
-  return std::make_shared<PartSink>(std::move(store), mode, target_file_bytes, std::move(format));
+                                           std::shared_ptr<const PartFormat> format, StagingPlants plants) {
+  return std::make_shared<PartSink>(std::move(store), mode, target_file_bytes, std::move(format), plants);
 }
 
 }  // namespace mainstem

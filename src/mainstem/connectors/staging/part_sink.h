@@ -1,4 +1,4 @@
-// Part sink: writes rows as files of one format, many rows a file: part-<attempt>-<subtask>-<n>.<extension>.
+// Part sink: writes rows as files of one format, many rows a file: part-<attempt>-<lane>-<n>.<extension>.
 #pragma once
 
 #include <arrow/io/type_fwd.h>
@@ -37,6 +37,6 @@ class PartFormat {
 };
 
 Result<std::shared_ptr<Sink>> MakePartSink(std::shared_ptr<Store> store, WriteMode mode, int64_t target_file_bytes,
-                                           std::shared_ptr<const PartFormat> format);
+                                           std::shared_ptr<const PartFormat> format, StagingPlants plants = {});
 
 }  // namespace mainstem

@@ -5,17 +5,19 @@
 #include <algorithm>
 #include <cctype>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include <nlohmann/json.hpp>
-
 
 namespace mainstem {
 namespace {
 
 constexpr char kStaging[] = ".mainstem-staging";
-constexpr char kReplaced[] = ".mainstem-staging/replaced.json";
+constexpr char kReplaced[] = "/replaced.json";
 constexpr char kDecision[] = "/commit.json";
+constexpr char kKeep[] = "/keep";
+constexpr size_t kNameBytesMax = 200;
 constexpr int64_t kDeadAfterNs = int64_t{24} * 3600 * 1'000'000'000;
 
 using Json = nlohmann::json;
@@ -26,11 +28,27 @@ Json ToJson(const StagedFile& file) {
   return {{"staged", file.staged}, {"target", file.target}, {"size", file.size}, {"rows", file.rows}};
 }
 
-// A committable came back from a checkpoint: it must still name files of this sink, and nothing else.
-bool IsBelow(const std::string& path) {
-  return !path.empty() && path.front() != '/' && path.find("..") == std::string::npos;
+// Whether a path stays below its folder.
+bool IsBelow(std::string_view path) {
+  if (path.empty()) return false;
+  for (size_t begin = 0; begin <= path.size();) {
+    const size_t end = std::min(path.find('/', begin), path.size());
+    const std::string_view part = path.substr(begin, end - begin);
+    if (part.empty() || part == "." || part == "..") return false;
+    begin = end + 1;
+  }
+  return true;
 }
 
+// ".mainstem-staging/<job>" of a staged file; empty where the path is none.
+std::string JobFolderOf(const std::string& staged) {
+  const std::string prefix = std::string(kStaging) + "/";
+  if (!staged.starts_with(prefix)) return "";
+  const size_t end = staged.find('/', prefix.size());
+  return end == std::string::npos ? "" : staged.substr(0, end);
+}
+
+// A committable came back from a checkpoint: it must still name files of this sink, and nothing else.
 Status ParseFiles(const Json& list, std::vector<StagedFile>* files) {
   bool good = list.is_array();
   for (size_t i = 0; good && i < list.size(); ++i) {
@@ -40,25 +58,41 @@ Status ParseFiles(const Json& list, std::vector<StagedFile>* files) {
            entry.contains("rows") && entry["rows"].is_number_integer();
     if (!good) break;
     StagedFile file{.staged = entry["staged"], .target = entry["target"], .size = entry["size"], .rows = entry["rows"]};
-    good = IsBelow(file.target) && IsBelow(file.staged) && file.staged.starts_with(kStaging);
+    good = IsBelow(file.target) && !file.target.starts_with(kStaging) && IsBelow(file.staged) &&
+           !JobFolderOf(file.staged).empty();
     files->push_back(std::move(file));
   }
   return good ? Status::OK() : JobError(fmt::format("not files that a sink has staged: {}", Escaped(Text(list))));
 }
 
+Result<std::vector<StagedFile>> FilesOf(const std::vector<Committable>& committables) {
+  std::vector<StagedFile> files;
+  for (const Committable& committable : committables) {
+    ARROW_RETURN_NOT_OK(ParseFiles(Json::parse(committable.content, nullptr, false), &files));
+  }
+  return files;
+}
+
 Status ParsePaths(const Json& list, std::vector<std::string>* paths) {
   if (!list.is_array()) return JobError("not a list of paths");
   for (const Json& entry : list) {
-    if (!entry.is_string() || !IsBelow(entry)) return JobError(fmt::format("bad path {}", Escaped(Text(entry))));
+    if (!entry.is_string() || !IsBelow(entry.get_ref<const std::string&>())) {
+      return JobError(fmt::format("bad path {}", Escaped(Text(entry))));
+    }
     paths->push_back(entry);
   }
   return Status::OK();
 }
 
-// "<staging>/<attempt>" of a staged file.
-std::string AttemptFolder(const std::string& staged) {
-  const size_t begin = sizeof(kStaging);  // the slash behind it included
-  return staged.substr(0, std::min(staged.find('/', begin), staged.size()));
+bool IsName(std::string_view name) {
+  return !name.empty() && name.size() <= kNameBytesMax && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalnum(c) || c == '-' || c == '_';
+  });
+}
+
+Result<std::string> FolderOfJob(const std::string& job) {
+  if (!IsName(job)) return JobError(fmt::format("'{}' cannot be a job's id", Escaped(job)));
+  return fmt::format("{}/{}", kStaging, job);
 }
 
 }  // namespace
@@ -70,16 +104,14 @@ Result<WriteMode> ParseWriteMode(const std::string& text) {
   return JobError(fmt::format("mode '{}' is not one of append, overwrite, error", Escaped(text)));
 }
 
-Staging::Staging(std::shared_ptr<Store> store, WriteMode mode, const Clock& clock)
-    : store_(std::move(store)), mode_(mode), clock_(clock) {}
+Staging::Staging(std::shared_ptr<Store> store, WriteMode mode, StagingPlants plants, const Clock& clock)
+    : store_(std::move(store)), mode_(mode), plants_(plants), clock_(clock) {}
 
 Result<std::string> Staging::FolderOfAttempt(const std::string& attempt) {
-  const auto allowed = [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_' || c == '.'; };
-  if (attempt.empty() || attempt.size() > 200 || attempt.front() == '.' ||
-      !std::all_of(attempt.begin(), attempt.end(), allowed)) {
-    return JobError(fmt::format("'{}' cannot name an attempt", Escaped(attempt)));
-  }
-  return fmt::format("{}/{}", kStaging, attempt);
+  const size_t dot = attempt.find('.');
+  const bool is_good = dot != std::string::npos && IsName(attempt.substr(0, dot)) && IsName(attempt.substr(dot + 1));
+  if (!is_good) return JobError(fmt::format("'{}' cannot name an attempt: it is not <job>.<n>", Escaped(attempt)));
+  return fmt::format("{}/{}/{}", kStaging, attempt.substr(0, dot), attempt.substr(dot + 1));
 }
 
 std::string Staging::ShortName(const std::string& attempt) {
@@ -89,9 +121,43 @@ std::string Staging::ShortName(const std::string& attempt) {
   return fmt::format("{:08x}", (hash ^ (hash >> 32)) & 0xFFFFFFFFu);
 }
 
-Status Staging::Begin() {
-  ARROW_RETURN_NOT_OK(SweepAndFinish());
-  return CheckMode();
+Status Staging::Begin(const SinkJob& job) {
+  ARROW_ASSIGN_OR_RAISE(const std::string folder, FolderOfJob(job.id));
+  ARROW_RETURN_NOT_OK(FinishDecided(folder));
+  ARROW_RETURN_NOT_OK(store_->RemoveTree(folder));
+  ARROW_RETURN_NOT_OK(SweepOthers(folder));
+  ARROW_RETURN_NOT_OK(CheckMode(folder));
+  return Keep(job, folder);
+}
+
+Status Staging::Restore(const SinkJob& job, const std::vector<Committable>& pending) {
+  ARROW_ASSIGN_OR_RAISE(const std::string folder, FolderOfJob(job.id));
+  ARROW_RETURN_NOT_OK(Keep(job, folder));
+  // What was decided is half done, perhaps, and must not lose its staged files to the sweep.
+  ARROW_RETURN_NOT_OK(FinishDecided(folder));
+  Decision wanted;
+  ARROW_ASSIGN_OR_RAISE(wanted.files, FilesOf(pending));
+  ARROW_ASSIGN_OR_RAISE(wanted.removes, ReadReplaced(folder));
+  ARROW_RETURN_NOT_OK(WithContext(Pending(wanted).status(), "restoring from a checkpoint"));
+  std::set<std::string> kept;
+  for (const StagedFile& file : wanted.files) kept.insert(file.staged);
+  ARROW_ASSIGN_OR_RAISE(const auto attempts, store_->ListFolders(folder));
+  for (const std::string& attempt : attempts) {
+    ARROW_ASSIGN_OR_RAISE(const auto files, store_->List(folder + "/" + attempt, true));
+    for (const StoredFile& file : files) {
+      if (!kept.contains(file.path)) ARROW_RETURN_NOT_OK(store_->Remove(file.path));
+    }
+    for (const StoredFile& file : files) ARROW_RETURN_NOT_OK(store_->RemoveEmptyFolders(FolderOf(file.path)));
+  }
+  return Status::OK();
+}
+
+// Leaves word that the staging of this job waits for it.
+Status Staging::Keep(const SinkJob& job, const std::string& job_folder) {
+  if (job.checkpoint_folder.empty()) return Status::OK();
+  ARROW_ASSIGN_OR_RAISE(const auto there, store_->SizeOf(job_folder + kKeep));
+  if (there) return Status::OK();
+  return store_->WriteSmall(job_folder + kKeep, job.checkpoint_folder + "\n");
 }
 
 std::string Staging::ToText(const Decision& decision) {
@@ -100,7 +166,10 @@ std::string Staging::ToText(const Decision& decision) {
   return Text({{"files", files}, {"removes", decision.removes}});
 }
 
-Result<Staging::Decision> Staging::ReadDecision(const std::string& path) const {
+Result<std::optional<Staging::Decision>> Staging::ReadDecision(const std::string& job_folder) const {
+  const std::string path = job_folder + kDecision;
+  ARROW_ASSIGN_OR_RAISE(const auto size, store_->SizeOf(path));
+  if (!size) return std::nullopt;
   ARROW_ASSIGN_OR_RAISE(const std::string text, store_->ReadSmall(path));
   const Json json = Json::parse(text, nullptr, false);
   Decision decision;
@@ -112,26 +181,40 @@ Result<Staging::Decision> Staging::ReadDecision(const std::string& path) const {
   return decision;
 }
 
-Status Staging::SweepAndFinish() {
-  ARROW_ASSIGN_OR_RAISE(const auto attempts, store_->ListFolders(kStaging));
-  for (const std::string& attempt : attempts) {
-    const std::string folder = fmt::format("{}/{}", kStaging, attempt);
-    ARROW_ASSIGN_OR_RAISE(const auto decided, store_->SizeOf(folder + kDecision));
-    if (decided) {
-      ARROW_ASSIGN_OR_RAISE(const Decision decision, ReadDecision(folder + kDecision));
-      ARROW_RETURN_NOT_OK(WithContext(Publish(decision), "finishing the commit of a job that crashed"));
-    }
+// What the job's first commit has still to replace.
+Result<std::vector<std::string>> Staging::ReadReplaced(const std::string& job_folder) const {
+  std::vector<std::string> paths;
+  ARROW_ASSIGN_OR_RAISE(const auto size, store_->SizeOf(job_folder + kReplaced));
+  if (!size) return paths;
+  ARROW_ASSIGN_OR_RAISE(const std::string text, store_->ReadSmall(job_folder + kReplaced));
+  ARROW_RETURN_NOT_OK(WithContext(ParsePaths(Json::parse(text, nullptr, false), &paths), job_folder + kReplaced));
+  return paths;
+}
+
+Status Staging::FinishDecided(const std::string& job_folder) {
+  ARROW_ASSIGN_OR_RAISE(const auto decision, ReadDecision(job_folder));
+  if (!decision) return Status::OK();
+  return WithContext(Publish(*decision, job_folder), "finishing the commit of a job that crashed");
+}
+
+Status Staging::SweepOthers(const std::string& job_folder) {
+  ARROW_ASSIGN_OR_RAISE(const auto jobs, store_->ListFolders(kStaging));
+  for (const std::string& job : jobs) {
+    const std::string folder = fmt::format("{}/{}", kStaging, job);
+    if (folder == job_folder) continue;
+    ARROW_RETURN_NOT_OK(FinishDecided(folder));
+    ARROW_ASSIGN_OR_RAISE(const auto kept, store_->SizeOf(folder + kKeep));
+    if (kept) continue;
     ARROW_ASSIGN_OR_RAISE(const auto files, store_->List(folder, true));
     int64_t newest = 0;
     for (const StoredFile& file : files) newest = std::max(newest, file.modified_ns);
     // An empty folder may be one that a writer has just made.
     if (!files.empty() && newest + kDeadAfterNs < clock_.WallNs()) ARROW_RETURN_NOT_OK(store_->RemoveTree(folder));
   }
-  ARROW_RETURN_NOT_OK(store_->Remove(kReplaced));
   return store_->RemoveEmptyFolders(kStaging);
 }
 
-Status Staging::CheckMode() {
+Status Staging::CheckMode(const std::string& job_folder) {
   if (mode_ == WriteMode::kAppend) return Status::OK();
   ARROW_ASSIGN_OR_RAISE(const auto visible, store_->List("", false));
   if (mode_ == WriteMode::kError) {
@@ -144,43 +227,60 @@ Status Staging::CheckMode() {
   if (visible.empty()) return Status::OK();
   Json list = Json::array();
   for (const StoredFile& file : visible) list.push_back(file.path);
-  noted_replaced_ = true;
-  return store_->WriteSmall(kReplaced, Text(list));
+  return store_->WriteSmall(job_folder + kReplaced, Text(list));
 }
 
 Result<std::vector<Committable>> Staging::Prepare(const std::vector<StagedFile>& files) {
   std::vector<Committable> committables;
   if (files.empty()) return committables;
-  std::vector<std::string> paths;
   Json list = Json::array();
-  for (const StagedFile& file : files) {
-    paths.push_back(file.staged);
-    list.push_back(ToJson(file));
-  }
-  ARROW_RETURN_NOT_OK(store_->Sync(paths));
+  for (const StagedFile& file : files) list.push_back(ToJson(file));
   committables.push_back({Text(list)});
+  if (plants_.commit_on_prepare) ARROW_RETURN_NOT_OK(Commit(committables));
   return committables;
 }
 
-Status Staging::Commit(const std::vector<Committable>& committables) {
-  Decision decision;
-  std::set<std::string> targets;
-  for (const Committable& committable : committables) {
-    ARROW_RETURN_NOT_OK(ParseFiles(Json::parse(committable.content, nullptr, false), &decision.files));
+Status Staging::MakeDurable(const std::vector<Committable>& committables) {
+  ARROW_ASSIGN_OR_RAISE(const auto files, FilesOf(committables));
+  if (files.empty() || plants_.skip_staged_sync) return Status::OK();
+  std::vector<std::string> paths;
+  for (const StagedFile& file : files) {
+    // A commit repeated after a restart finds its files in view.
+    ARROW_ASSIGN_OR_RAISE(const auto staged, store_->SizeOf(file.staged));
+    if (staged) paths.push_back(file.staged);
   }
-  for (const StagedFile& file : decision.files) {
+  return store_->Sync(paths);
+}
+
+Status Staging::Commit(const std::vector<Committable>& committables) {
+  ARROW_ASSIGN_OR_RAISE(auto files, FilesOf(committables));
+  if (files.empty()) return Status::OK();
+  Decision decision;
+  std::set<std::string> staged;
+  std::set<std::string> targets;
+  for (StagedFile& file : files) {
+    if (!staged.insert(file.staged).second) continue;
     if (!targets.insert(file.target).second) {
       return JobError(fmt::format("two rows want to be the file '{}' in '{}'", Escaped(file.target),
                                   Escaped(store_->folder())));
     }
+    decision.files.push_back(std::move(file));
   }
-  ARROW_ASSIGN_OR_RAISE(const auto replaces, store_->SizeOf(kReplaced));
-  if (replaces && mode_ == WriteMode::kOverwrite) {
-    ARROW_ASSIGN_OR_RAISE(const std::string text, store_->ReadSmall(kReplaced));
-    ARROW_RETURN_NOT_OK(WithContext(ParsePaths(Json::parse(text, nullptr, false), &decision.removes), kReplaced));
+  const std::string folder = JobFolderOf(decision.files[0].staged);
+  ARROW_ASSIGN_OR_RAISE(decision.removes, ReadReplaced(folder));
+  if (plants_.new_names_on_recommit) ARROW_RETURN_NOT_OK(CommitAgain(&decision));
+  return Publish(decision, folder);
+}
+
+// The planted defect: shows once more, under a new name, what is in view.
+Status Staging::CommitAgain(Decision* decision) {
+  for (StagedFile& file : decision->files) {
+    ARROW_ASSIGN_OR_RAISE(const auto staged, store_->SizeOf(file.staged));
+    if (staged) continue;
+    ARROW_ASSIGN_OR_RAISE(const std::string content, store_->ReadSmall(file.target));
+    file.target = "again-" + file.target;
+    ARROW_RETURN_NOT_OK(store_->WriteSmall(file.target, content));
   }
-  ARROW_RETURN_NOT_OK(Publish(decision));
-  noted_replaced_ = false;
   return Status::OK();
 }
 
@@ -209,23 +309,24 @@ Result<std::vector<const StagedFile*>> Staging::Pending(const Decision& decision
   return pending;
 }
 
-Status Staging::Publish(const Decision& decision) {
+Status Staging::Publish(const Decision& decision, const std::string& job_folder) {
   ARROW_ASSIGN_OR_RAISE(const auto pending, Pending(decision));
-  const std::string attempt = decision.files.empty() ? "" : AttemptFolder(decision.files[0].staged);
   const bool decides = pending.size() > 1 || (!decision.removes.empty() && !pending.empty());
-  if (decides) ARROW_RETURN_NOT_OK(store_->WriteSmall(attempt + kDecision, ToText(decision)));
+  if (decides) ARROW_RETURN_NOT_OK(store_->WriteSmall(job_folder + kDecision, ToText(decision)));
   const Status moved = MoveAll(pending);
   if (!moved.ok()) {
-    if (decides) (void)store_->Remove(attempt + kDecision);
+    if (decides) (void)store_->Remove(job_folder + kDecision);
     return moved;
   }
   ARROW_RETURN_NOT_OK(RemoveReplaced(decision));
-  if (attempt.empty()) return store_->RemoveEmptyFolders(kStaging);
-  ARROW_RETURN_NOT_OK(store_->Remove(attempt + kDecision));
-  std::set<std::string> folders;
-  for (const StagedFile& file : decision.files) folders.insert(FolderOf(file.staged));
-  for (const std::string& folder : folders) ARROW_RETURN_NOT_OK(store_->RemoveEmptyFolders(folder));
-  return Status::OK();
+  // Neither may come back with a power cut: each names files that later commits and other people change. Folders
+  // stay: a writer may be making a file in one.
+  std::vector<std::string> done;
+  if (!decision.removes.empty()) done.push_back(job_folder + kReplaced);
+  ARROW_ASSIGN_OR_RAISE(const auto decided, store_->SizeOf(job_folder + kDecision));
+  if (decided) done.push_back(job_folder + kDecision);
+  for (const std::string& path : done) ARROW_RETURN_NOT_OK(store_->Remove(path));
+  return store_->SyncFolders(done);
 }
 
 // On failure moves back what it has moved.
@@ -256,18 +357,38 @@ Status Staging::RemoveReplaced(const Decision& decision) {
     ARROW_RETURN_NOT_OK(store_->Remove(path));
   }
   ARROW_RETURN_NOT_OK(store_->SyncFolders(removed));
-  if (!decision.removes.empty()) ARROW_RETURN_NOT_OK(store_->Remove(kReplaced));
   for (const std::string& path : removed) {
     if (path.find('/') != std::string::npos) ARROW_RETURN_NOT_OK(store_->RemoveEmptyFolders(FolderOf(path)));
   }
   return Status::OK();
 }
 
-Status Staging::Abort(const std::string& attempt) {
-  ARROW_ASSIGN_OR_RAISE(const std::string folder, FolderOfAttempt(attempt));
-  ARROW_RETURN_NOT_OK(store_->RemoveTree(folder));
-  if (std::exchange(noted_replaced_, false)) ARROW_RETURN_NOT_OK(store_->Remove(kReplaced));
-  return store_->RemoveEmptyFolders(kStaging);
+Result<bool> Staging::NothingCommitted(const std::string& job) {
+  ARROW_ASSIGN_OR_RAISE(const std::string folder, FolderOfJob(job));
+  ARROW_ASSIGN_OR_RAISE(const auto replaced, ReadReplaced(folder));
+  if (!replaced.empty()) return true;
+  ARROW_ASSIGN_OR_RAISE(const auto visible, store_->List("", false));
+  return visible.empty();
+}
+
+Status Staging::Finish(const std::string& job) {
+  ARROW_ASSIGN_OR_RAISE(const std::string folder, FolderOfJob(job));
+  ARROW_RETURN_NOT_OK(FinishDecided(folder));
+  ARROW_ASSIGN_OR_RAISE(const auto replaced, ReadReplaced(folder));
+  if (!replaced.empty()) ARROW_RETURN_NOT_OK(Publish({.files = {}, .removes = replaced}, folder));
+  return RemoveJob(folder);
+}
+
+Status Staging::Abort(const std::string& job) {
+  ARROW_ASSIGN_OR_RAISE(const std::string folder, FolderOfJob(job));
+  ARROW_RETURN_NOT_OK(FinishDecided(folder));
+  return RemoveJob(folder);
+}
+
+Status Staging::RemoveJob(const std::string& job_folder) {
+  ARROW_RETURN_NOT_OK(store_->RemoveTree(job_folder));
+  ARROW_RETURN_NOT_OK(store_->RemoveEmptyFolders(kStaging));
+  return store_->SyncFolders({job_folder, kStaging});
 }
 
 }  // namespace mainstem
