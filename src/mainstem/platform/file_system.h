@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,12 @@ class ReadableFile {
   virtual Result<int64_t> ReadAt(int64_t offset, int64_t length, void* out) = 0;
 };
 
+/// A lock that is held until this goes or the process dies.
+class FileLock {
+ public:
+  virtual ~FileLock() = default;
+};
+
 /// Files and folders of one machine. Thread-safe. Errors are job errors that name the path.
 class FileSystem {
  public:
@@ -78,10 +85,19 @@ class FileSystem {
   /// Makes everything on the device of `folder` durable; cheaper than many single syncs.
   virtual Status SyncDevice(const std::string& folder) = 0;
 
+  /// Takes the exclusive lock of a file, made where it is missing, and writes this process's number into it. Never
+  /// waits: held by another process, or by another holder in this one, it is an error that names the path and,
+  /// where the file tells it, the holder's number.
+  virtual Result<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;
+  /// The number of the process that holds the lock of a file, 0 where that is not known; nothing where nobody holds
+  /// it. Takes no lock and changes nothing.
+  virtual Result<std::optional<int64_t>> LockHolder(const std::string& path) = 0;
+
   /// Reads a whole file of at most `size_max` bytes.
   Result<std::string> ReadAll(const std::string& path, int64_t size_max);
-  /// Replaces `path` durably: writes beside it, syncs, renames, syncs the folder.
-  Status WriteDurably(const std::string& path, std::string_view content);
+  /// Replaces `path` durably and at once: after a crash it holds the old content or the new. Here: writes beside it,
+  /// syncs, renames, syncs the folder. A store whose single put is atomic overrides it.
+  virtual Status WriteDurably(const std::string& path, std::string_view content);
 };
 
 /// The operating system's file system.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -118,6 +119,33 @@ class LocalReadableFile : public ReadableFile {
   std::string path_;
 };
 
+constexpr int kLockAttempts = 100;  // a file that is replaced more often than that is not ours to lock
+
+struct flock WholeFile(short type) {
+  struct flock range = {};
+  range.l_type = type;
+  range.l_whence = SEEK_SET;
+  return range;
+}
+
+// The number that a holder of the lock has written into its file, or 0.
+int64_t WrittenHolder(int fd) {
+  char text[24];
+  const ssize_t count = Retried([&] { return ::pread(fd, text, sizeof text, 0); });
+  int64_t holder = 0;
+  if (count <= 0 || std::from_chars(text, text + count, holder).ec != std::errc()) return 0;
+  return holder > 0 ? holder : 0;
+}
+
+// An open file description's lock: it conflicts with others of this process too, and goes with its last descriptor.
+class LocalFileLock : public FileLock {
+ public:
+  explicit LocalFileLock(Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
+
+ private:
+  Descriptor descriptor_;
+};
+
 class OperatingSystemFiles : public FileSystem {
  public:
   Result<std::unique_ptr<WritableFile>> Create(const std::string& path) override {
@@ -198,7 +226,53 @@ class OperatingSystemFiles : public FileSystem {
   Status SyncFolder(const std::string& folder) override { return SyncWith(folder, ::fsync); }
   Status SyncDevice(const std::string& folder) override { return SyncWith(folder, ::syncfs); }
 
+  Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
+    for (int attempt = 0; attempt < kLockAttempts; ++attempt) {
+      Descriptor descriptor(
+          Retried([&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666); }));
+      if (descriptor.get() < 0) return Failed("open", path, errno);
+      struct flock range = WholeFile(F_WRLCK);
+      if (Retried([&] { return ::fcntl(descriptor.get(), F_OFD_SETLK, &range); }) != 0) {
+        if (errno != EAGAIN && errno != EACCES) return Failed("lock", path, errno);
+        return Held(path, WrittenHolder(descriptor.get()));
+      }
+      // Between opening and locking, the file may have been removed or replaced: such a lock keeps nobody out.
+      struct stat locked;
+      struct stat named;
+      if (::fstat(descriptor.get(), &locked) != 0) return Failed("examine", path, errno);
+      if (::stat(path.c_str(), &named) != 0 || locked.st_ino != named.st_ino || locked.st_dev != named.st_dev) continue;
+      const std::string holder = fmt::format("{}\n", ::getpid());
+      if (Retried([&] { return ::ftruncate(descriptor.get(), 0); }) != 0 ||
+          Retried([&] { return ::pwrite(descriptor.get(), holder.data(), holder.size(), 0); }) < 0) {
+        return Failed("write", path, errno);
+      }
+      return std::make_unique<LocalFileLock>(std::move(descriptor));
+    }
+    return JobError(fmt::format("cannot lock '{}': it is replaced again and again", Escaped(path, 1000)));
+  }
+
+  Result<std::optional<int64_t>> LockHolder(const std::string& path) override {
+    const Descriptor descriptor(Retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
+    if (descriptor.get() < 0) {
+      if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+      return Failed("open", path, errno);
+    }
+    struct flock range = WholeFile(F_WRLCK);
+    if (Retried([&] { return ::fcntl(descriptor.get(), F_OFD_GETLK, &range); }) != 0) {
+      return Failed("examine the lock of", path, errno);
+    }
+    if (range.l_type == F_UNLCK) return std::nullopt;
+    return WrittenHolder(descriptor.get());
+  }
+
  private:
+  static Status Held(const std::string& path, int64_t holder) {
+    const std::string who = holder == 0            ? "another process"
+                            : holder == ::getpid() ? "another holder in this process"
+                                                   : fmt::format("process {}", holder);
+    return JobError(fmt::format("cannot lock '{}': {} holds it", Escaped(path, 1000), who));
+  }
+
   static Result<std::unique_ptr<WritableFile>> OpenToWrite(std::string_view what, const std::string& path,
                                                            int flags) {
     Descriptor descriptor(Retried([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0666); }));
