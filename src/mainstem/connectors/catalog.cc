@@ -5,6 +5,7 @@
 #include "mainstem/base/suggestion.h"
 #include "mainstem/connectors/csv/csv_sink.h"
 #include "mainstem/connectors/csv/csv_source.h"
+#include "mainstem/connectors/datagen/datagen_source.h"
 #include "mainstem/connectors/files/files_sink.h"
 #include "mainstem/connectors/files/files_source.h"
 #include "mainstem/connectors/json/json_sink.h"
@@ -41,6 +42,7 @@ const std::vector<SourceEntry>& Sources() {
       {"json", JsonSourceOptions, WithoutTables<MakeJsonSource>},
       {"csv", CsvSourceOptions, WithoutTables<MakeCsvSource>},
       {"range", RangeSourceOptions, WithoutTables<MakeRangeSource>},
+      {"datagen", DatagenSourceOptions, WithoutTables<MakeDatagenSource>},
       {"memory", MemorySourceOptions, MakeMemorySource},
   };
   return entries;

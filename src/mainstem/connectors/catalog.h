@@ -18,7 +18,7 @@ using ConnectorOptions = std::map<std::string, OptionValue>;
 /// In-memory tables that a plan may name, by key.
 using MemoryTables = std::map<std::string, std::shared_ptr<arrow::Table>>;
 
-/// Makes a source: files, parquet, json, csv, range, memory. Unknown names suggest the nearest.
+/// Makes a source: files, parquet, json, csv, range, datagen, memory. Unknown names suggest the nearest.
 Result<std::shared_ptr<Source>> MakeSource(const std::string& connector, const ConnectorOptions& options,
                                            const MemoryTables& tables);
 

@@ -24,6 +24,11 @@ class SlicingReader : public SplitReader {
     return slice;
   }
 
+  Result<int64_t> Skip(int64_t rows) override {
+    offset_ = std::min(rows, batch_->num_rows());
+    return offset_;
+  }
+
  private:
   std::shared_ptr<arrow::RecordBatch> batch_;
   const int64_t batch_rows_;

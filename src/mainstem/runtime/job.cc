@@ -105,7 +105,7 @@ Status Job::BuildTask(size_t index) {
 
   std::shared_ptr<SplitQueue> splits;
   if (task.source) {
-    ARROW_ASSIGN_OR_RAISE(auto enumerator, task.source->Enumerate(task.scan));
+    ARROW_ASSIGN_OR_RAISE(auto enumerator, task.source->Enumerate(task.scan, ""));
     splits = std::make_shared<SplitQueue>(std::move(enumerator));
   }
   std::shared_ptr<arrow::Schema> scan_schema;

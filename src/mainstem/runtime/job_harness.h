@@ -32,7 +32,7 @@ class NumberSource : public Source {
   std::shared_ptr<arrow::Schema> schema() const override { return NumberSchema(); }
   std::string Describe() const override { return "numbers"; }
 
-  Result<std::unique_ptr<SplitEnumerator>> Enumerate(const ScanRequest&) const override {
+  Result<std::unique_ptr<SplitEnumerator>> Enumerate(const ScanRequest&, const std::string&) const override {
     struct Splits : SplitEnumerator {
       Result<std::optional<Split>> Next() override {
         if (next == count) return std::optional<Split>();

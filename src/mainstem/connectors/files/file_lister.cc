@@ -13,30 +13,37 @@
 namespace mainstem {
 namespace {
 
-// A url of http(s), as it was given.
-class UrlLister : public FileLister {
+class OneFileLister : public FileLister {
  public:
-  explicit UrlLister(std::string url) : url_(std::move(url)) {}
+  OneFileLister(ListedFile file, bool done) : file_(std::move(file)), done_(done) {}
+
   Result<std::optional<ListedFile>> Next() override {
-    if (url_.empty()) return std::nullopt;
-    return ListedFile{.uri = std::exchange(url_, {})};
+    if (std::exchange(done_, true)) return std::nullopt;
+    return file_;
+  }
+
+  ListingPosition Position() const override {
+    if (!done_) return {};
+    return {.after = file_.uri};
   }
 
  private:
-  std::string url_;
+  const ListedFile file_;
+  bool done_;
 };
 
 class PathsLister : public FileLister {
  public:
-  PathsLister(std::vector<std::string> paths, bool skip_underscored)
-      : paths_(std::move(paths)), skip_underscored_(skip_underscored) {}
+  PathsLister(std::vector<std::string> paths, ListingRules rules, ListingPosition from)
+      : paths_(std::move(paths)), rules_(rules), from_(std::move(from)), next_(static_cast<size_t>(from_.path)) {}
 
   Result<std::optional<ListedFile>> Next() override {
     for (;;) {
       if (!current_) {
-        if (next_ == paths_.size()) return std::nullopt;
-        ARROW_ASSIGN_OR_RAISE(current_, Open(paths_[next_++]));
-        found_ = false;
+        if (next_ >= paths_.size()) return std::nullopt;
+        found_ = from_.is_inside();
+        const ListingPosition from = std::exchange(from_, {});
+        ARROW_ASSIGN_OR_RAISE(current_, Open(paths_[next_++], from));
       }
       ARROW_ASSIGN_OR_RAISE(auto file, current_->Next());
       if (file) {
@@ -44,43 +51,49 @@ class PathsLister : public FileLister {
         return file;
       }
       current_.reset();
-      if (!found_ && HasWildcards(paths_[next_ - 1])) {
-        return JobError(fmt::format("no file matches '{}'", Escaped(paths_[next_ - 1], 1000)));
-      }
-      if (!found_) {
-        return JobError(fmt::format("there is no file below '{}' (hidden ones are not counted)",
-                                    Escaped(paths_[next_ - 1], 1000)));
-      }
+      if (!found_ && !rules_.may_be_empty) return FoundNothing(paths_[next_ - 1]);
     }
+  }
+
+  ListingPosition Position() const override {
+    ListingPosition position = current_ ? current_->Position() : from_;
+    position.path = static_cast<int64_t>(current_ ? next_ - 1 : next_);
+    return position;
   }
 
  private:
-  Result<std::unique_ptr<FileLister>> Open(const std::string& path) const {
+  Result<std::unique_ptr<FileLister>> Open(const std::string& path, const ListingPosition& from) const {
     if (path.empty()) return JobError("a path is empty; \".\" is the current folder");
     if (path.find('\0') != std::string::npos) return JobError(fmt::format("bad path '{}'", Escaped(path)));
-    if (path.starts_with("http://") || path.starts_with("https://")) return std::make_unique<UrlLister>(path);
+    if (path.starts_with("http://") || path.starts_with("https://")) return ListOneFile({.uri = path}, from);
     if (path.starts_with('/') || IsLocalUri(path)) {
-      return OpenLocalLister(path.starts_with("file://") ? LocalPath(path) : path, skip_underscored_,
-                             LocalFileSystem());
+      return OpenLocalLister(path.starts_with("file://") ? LocalPath(path) : path, rules_.skip_underscored,
+                             LocalFileSystem(), from);
     }
-    return OpenRemoteLister(path, skip_underscored_);
+    return OpenRemoteLister(path, rules_.skip_underscored, from);
+  }
+
+  static Status FoundNothing(const std::string& path) {
+    if (HasWildcards(path)) return JobError(fmt::format("no file matches '{}'", Escaped(path, 1000)));
+    return JobError(fmt::format("there is no file below '{}' (hidden ones are not counted)", Escaped(path, 1000)));
   }
 
   const std::vector<std::string> paths_;
-  const bool skip_underscored_;
-  size_t next_ = 0;
+  const ListingRules rules_;
+  ListingPosition from_;  // until the first path is opened
+  size_t next_;
   std::unique_ptr<FileLister> current_;
   bool found_ = false;
 };
 
 }  // namespace
 
-std::string ListedFile::Version() const {
-  return size && modified_ns ? fmt::format("{}-{}", *size, *modified_ns) : "";
+std::unique_ptr<FileLister> ListFiles(std::vector<std::string> paths, ListingRules rules, ListingPosition from) {
+  return std::make_unique<PathsLister>(std::move(paths), rules, std::move(from));
 }
 
-std::unique_ptr<FileLister> ListFiles(std::vector<std::string> paths, bool skip_underscored) {
-  return std::make_unique<PathsLister>(std::move(paths), skip_underscored);
+std::unique_ptr<FileLister> ListOneFile(ListedFile file, const ListingPosition& from) {
+  return std::make_unique<OneFileLister>(std::move(file), /*done=*/from.is_inside());
 }
 
 }  // namespace mainstem

@@ -1,25 +1,15 @@
 // FileLister: the files that paths and patterns name, one at a time, one folder after the other.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "mainstem/base/error.h"
+#include "mainstem/connectors/files/listing_position.h"
 
 namespace mainstem {
-
-/// A file that was listed.
-struct ListedFile {
-  std::string uri;                     ///< an absolute path, or a uri of another store
-  std::optional<int64_t> size;         ///< not known of http(s)
-  std::optional<int64_t> modified_ns;  ///< since 1970-01-01T00:00:00Z
-
-  /// "size-mtime_ns", or empty where either is unknown.
-  std::string Version() const;
-};
 
 /// Lists files. One thread at a time. Holds the names of the folders it is in, nothing more.
 ///
@@ -31,11 +21,22 @@ class FileLister {
  public:
   virtual ~FileLister() = default;
   /// Returns the next file, or nothing at the end. A path that does not exist, a pattern that matches nothing and
-  /// a folder that cannot be read are job errors.
+  /// a folder that cannot be read are job errors; asked again, it goes on behind what it failed on.
   virtual Result<std::optional<ListedFile>> Next() = 0;
+  /// Behind the file that was handed out last.
+  virtual ListingPosition Position() const = 0;
 };
 
-/// `skip_underscored` leaves out names that begin with an underscore below folders (_SUCCESS, _metadata).
-std::unique_ptr<FileLister> ListFiles(std::vector<std::string> paths, bool skip_underscored = false);
+struct ListingRules {
+  bool skip_underscored = false;  ///< leave out names that begin with an underscore below folders (_SUCCESS, _metadata)
+  bool may_be_empty = false;      ///< a folder without files and a pattern that matches nothing are no errors
+};
+
+/// `from` is where an earlier listing of the same paths stood: what is before is listed again, but not examined.
+std::unique_ptr<FileLister> ListFiles(std::vector<std::string> paths, ListingRules rules = {},
+                                      ListingPosition from = {});
+
+/// Lists one file, unless it was handed out before.
+std::unique_ptr<FileLister> ListOneFile(ListedFile file, const ListingPosition& from);
 
 }  // namespace mainstem

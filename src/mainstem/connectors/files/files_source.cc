@@ -10,9 +10,10 @@
 
 #include <algorithm>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "mainstem/base/quantity.h"
+#include "mainstem/connectors/files/file_feed.h"
 #include "mainstem/connectors/files/file_lister.h"
 #include "mainstem/connectors/projection.h"
 #include "mainstem/data/file_reference.h"
@@ -21,33 +22,45 @@
 namespace mainstem {
 namespace {
 
+constexpr int64_t kIntervalMinNs = 1'000'000;
+
 class FilesEnumerator : public SplitEnumerator {
  public:
-  FilesEnumerator(std::unique_ptr<FileLister> files, int64_t files_per_split, std::optional<int64_t> limit)
-      : files_(std::move(files)), files_per_split_(files_per_split), remaining_(limit) {}
+  FilesEnumerator(std::unique_ptr<FileFeed> files, int64_t files_per_split, std::optional<int64_t> limit,
+                  int64_t handed_out, int64_t ordinal)
+      : files_(std::move(files)),
+        files_per_split_(files_per_split),
+        limit_(limit),
+        handed_out_(handed_out),
+        ordinal_(ordinal) {}
 
   Result<std::optional<Split>> Next() override {
     nlohmann::json list = nlohmann::json::array();
-    while (static_cast<int64_t>(list.size()) < files_per_split_ && (!remaining_ || *remaining_ > 0)) {
+    while (static_cast<int64_t>(list.size()) < files_per_split_ && !is_limited()) {
       ARROW_ASSIGN_OR_RAISE(const auto file, files_->Next());
       if (!file) break;
-      if (remaining_) --*remaining_;
-      nlohmann::json entry{{"uri", file->uri}};
-      if (file->size) entry["size"] = *file->size;
-      if (file->modified_ns) entry["modified_ns"] = *file->modified_ns;
-      list.push_back(std::move(entry));
+      ++handed_out_;
+      list.push_back(ToJson(*file));
     }
     if (list.empty()) return std::nullopt;
-    // A file name is bytes: what is not UTF-8 is replaced, and then found missing, by name, when it is read.
     return Split{.ordinal = ordinal_++,
                  .content = list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
   }
 
+  std::string Position() const override {
+    return PositionText({{"files", files_->Position()}, {"handed_out", handed_out_}, {"ordinal", ordinal_}});
+  }
+
+  int64_t retry_after_ns() const override { return is_limited() ? 0 : files_->retry_after_ns(); }
+
  private:
-  std::unique_ptr<FileLister> files_;
+  bool is_limited() const { return limit_ && handed_out_ >= *limit_; }
+
+  const std::unique_ptr<FileFeed> files_;
   const int64_t files_per_split_;
-  std::optional<int64_t> remaining_;
-  int64_t ordinal_ = 0;
+  const std::optional<int64_t> limit_;
+  int64_t handed_out_;
+  int64_t ordinal_;
 };
 
 // The rows of one split, column by column.
@@ -90,24 +103,41 @@ class FileRows {
 
 class FilesSource : public Source {
  public:
-  FilesSource(std::vector<std::string> paths, int64_t files_per_split)
+  FilesSource(std::vector<std::string> paths, int64_t files_per_split, std::optional<int64_t> interval_ns)
       : paths_(std::move(paths)),
         files_per_split_(files_per_split),
+        interval_ns_(interval_ns),
         schema_(arrow::schema({LogicalType::File().ToField("file"), arrow::field("size", arrow::int64()),
                                arrow::field("modified", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"))})) {}
 
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
   std::string Describe() const override {
-    return "files " + Escaped(fmt::format("{}", fmt::join(paths_, ", ")));
+    const std::string paths = Escaped(fmt::format("{}", fmt::join(paths_, ", ")));
+    if (!interval_ns_) return "files " + paths;
+    return fmt::format("files {} (listed again every {})", paths, FormatDuration(*interval_ns_));
   }
+  bool unbounded() const override { return interval_ns_.has_value(); }
 
   bool MayBeRemote() const override {
     return !std::all_of(paths_.begin(), paths_.end(),
                         [](const std::string& path) { return path.starts_with('/') || IsLocalUri(path); });
   }
 
-  Result<std::unique_ptr<SplitEnumerator>> Enumerate(const ScanRequest& request) const override {
-    return std::make_unique<FilesEnumerator>(ListFiles(paths_), files_per_split_, request.limit);
+  Result<std::unique_ptr<SplitEnumerator>> Enumerate(const ScanRequest& request,
+                                                     const std::string& position) const override {
+    int64_t handed_out = 0, ordinal = 0;
+    std::optional<StatedPosition> files;
+    if (!position.empty()) {
+      ARROW_ASSIGN_OR_RAISE(const auto stated, StatedPosition::Parse("files", "position", position));
+      ARROW_ASSIGN_OR_RAISE(files, stated.Object("files"));
+      ARROW_ASSIGN_OR_RAISE(handed_out, stated.Count("handed_out"));
+      ARROW_ASSIGN_OR_RAISE(ordinal, stated.Count("ordinal"));
+    }
+    const StatedPosition* from = files ? &*files : nullptr;
+    const Clock& clock = request.clock ? *request.clock : SystemClock();
+    ARROW_ASSIGN_OR_RAISE(auto feed, interval_ns_ ? FeedNewFiles(paths_, *interval_ns_, clock, from)
+                                                  : FeedListing(paths_, from));
+    return std::make_unique<FilesEnumerator>(std::move(feed), files_per_split_, request.limit, handed_out, ordinal);
   }
 
   Result<std::unique_ptr<SplitReader>> Open(const Split& split, const ScanRequest& request) const override {
@@ -115,12 +145,8 @@ class FilesSource : public Source {
     if (!list.is_array()) return JobError(fmt::format("files: bad split {}", Escaped(split.content)));
     FileRows rows;
     for (const auto& entry : list) {
-      if (!entry.is_object() || !entry.contains("uri") || !entry["uri"].is_string()) {
-        return JobError(fmt::format("files: bad split {}", Escaped(split.content)));
-      }
-      ListedFile file{.uri = entry["uri"].get<std::string>()};
-      if (entry.contains("size")) file.size = entry["size"].get<int64_t>();
-      if (entry.contains("modified_ns")) file.modified_ns = entry["modified_ns"].get<int64_t>();
+      ARROW_ASSIGN_OR_RAISE(const auto stated, StatedPosition::Of("files", "split", entry));
+      ARROW_ASSIGN_OR_RAISE(const ListedFile file, ParseListedFile(stated));
       ARROW_RETURN_NOT_OK(rows.Append(file));
     }
     ARROW_ASSIGN_OR_RAISE(auto batch, rows.Finish(schema_));
@@ -131,6 +157,7 @@ class FilesSource : public Source {
  private:
   const std::vector<std::string> paths_;
   const int64_t files_per_split_;
+  const std::optional<int64_t> interval_ns_;  // unbounded where it is set
   const std::shared_ptr<arrow::Schema> schema_;
 };
 
@@ -140,16 +167,31 @@ std::vector<OptionSpec> FilesSourceOptions() {
   return {{.name = "path", .type = OptionType::kStringList, .doc = "Files, folders, patterns or urls.",
            .required = true},
           {.name = "files_per_split", .type = OptionType::kInt, .default_value = 16,
-           .doc = "Files that are handed out together.", .minimum = 1, .maximum = 10'000}};
+           .doc = "Files that are handed out together.", .minimum = 1, .maximum = 10'000},
+          {.name = "monitor_interval",
+           .doc = "Lists again so long after each listing ('1s'), without end; each path is handed out once."}};
 }
 
 Result<std::shared_ptr<Source>> MakeFilesSource(const Options& options) {
   const auto paths = options.StringList("path");
   if (paths.empty()) return JobError("files: option 'path' names no path");
+  if (const auto interval = options.MaybeString("monitor_interval")) {
+    auto parsed = ParseDuration(*interval);
+    if (!parsed.ok()) return WithContext(parsed.status(), "files: option 'monitor_interval'");
+    if (*parsed < kIntervalMinNs) {
+      return JobError(fmt::format("files: option monitor_interval='{}' must be 1ms or longer", Escaped(*interval)));
+    }
+    for (const std::string& path : paths) {
+      if (!path.starts_with("http://") && !path.starts_with("https://")) continue;
+      return JobError(fmt::format("files: '{}' cannot be listed, so no new files can be found there; leave out "
+                                  "monitor_interval", Escaped(path, 1000)));
+    }
+    return std::make_shared<FilesSource>(paths, options.Int("files_per_split"), *parsed);
+  }
   // A path that does not exist is better known now than when the job runs.
   ARROW_ASSIGN_OR_RAISE(const auto first, ListFiles(paths)->Next());
   if (!first) return JobError("files: no path names a file");
-  return std::make_shared<FilesSource>(paths, options.Int("files_per_split"));
+  return std::make_shared<FilesSource>(paths, options.Int("files_per_split"), std::nullopt);
 }
 
 }  // namespace mainstem

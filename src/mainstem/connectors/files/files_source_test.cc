@@ -134,7 +134,7 @@ TEST_F(Folder, SourceHasOneRowAFileWithSizeTimeAndReference) {
   struct timespec times[2] = {{0, 0}, {1'600'000'000, 123'456'789}};
   ASSERT_EQ(::utimensat(AT_FDCWD, (root_ / "one.bin").c_str(), times, 0), 0);
   auto source = MakeSource("files", {{"path", (root_ / "*.bin").string()}}, {}).ValueOrDie();
-  auto enumerator = source->Enumerate({}).ValueOrDie();
+  auto enumerator = source->Enumerate({}, "").ValueOrDie();
   auto split = enumerator->Next().ValueOrDie();
   ASSERT_TRUE(split);
   EXPECT_FALSE(enumerator->Next().ValueOrDie());
@@ -157,7 +157,7 @@ TEST_F(Folder, LimitStopsTheListing) {
   auto source = MakeSource("files", {{"path", root_.string()}}, {}).ValueOrDie();
   ScanRequest request;
   request.limit = 20;
-  auto enumerator = source->Enumerate(request).ValueOrDie();
+  auto enumerator = source->Enumerate(request, "").ValueOrDie();
   int64_t rows = 0;
   while (auto split = enumerator->Next().ValueOrDie()) {
     auto reader = source->Open(*split, request).ValueOrDie();
@@ -173,7 +173,7 @@ TEST_F(Folder, ProjectionAndBatchSizeAreKept) {
   request.all_columns = false;
   request.columns = {"size"};
   request.batch_rows = 2;
-  auto split = source->Enumerate(request).ValueOrDie()->Next().ValueOrDie();
+  auto split = source->Enumerate(request, "").ValueOrDie()->Next().ValueOrDie();
   auto reader = source->Open(*split, request).ValueOrDie();
   auto batch = reader->Next().ValueOrDie();
   EXPECT_EQ(batch->num_columns(), 1);

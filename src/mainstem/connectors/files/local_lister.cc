@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
+#include <string_view>
 
 #include "mainstem/base/log.h"
 #include "mainstem/connectors/files/path_pattern.h"
@@ -26,7 +28,19 @@ struct Frame {
   std::vector<FolderEntry> entries;
   size_t next = 0;
   std::vector<State> states;
+  // The folder is one that the last file of an earlier walk was below: which of that file's names comes next.
+  std::optional<size_t> resumes_at = std::nullopt;
 };
+
+std::vector<std::string> NamesOf(std::string_view path) {
+  std::vector<std::string> names;
+  for (size_t begin = 0; begin <= path.size();) {
+    const size_t end = std::min(path.find('/', begin), path.size());
+    names.emplace_back(path.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return names;
+}
 
 // Walks once for all alternatives of a pattern, like an automaton that reads names instead of characters.
 class LocalLister : public FileLister {
@@ -34,8 +48,18 @@ class LocalLister : public FileLister {
   LocalLister(std::vector<PathPattern> patterns, bool skip_underscored, FileSystem& files)
       : patterns_(std::move(patterns)), skip_underscored_(skip_underscored), files_(files) {}
 
-  Status Start(std::string root) {
+  Status Start(std::string root, const ListingPosition& from) {
+    if (from.is_inside()) {
+      const std::string above = root.ends_with('/') ? root : root + "/";
+      if (!from.after.starts_with(above)) {
+        return JobError(fmt::format("the files up to '{}' were read before, but that is not below '{}'",
+                                    Escaped(from.after, 1000), Escaped(root, 1000)));
+      }
+      resumed_names_ = NamesOf(std::string_view(from.after).substr(above.size()));
+      last_ = from.after;
+    }
     Frame frame{.folder = std::move(root)};
+    if (from.is_inside()) frame.resumes_at = 0;
     for (size_t i = 0; i < patterns_.size(); ++i) frame.states.push_back({i, 0});
     return Enter(std::move(frame));
   }
@@ -49,10 +73,14 @@ class LocalLister : public FileLister {
       }
       const FolderEntry entry = frame.entries[frame.next++];
       ARROW_ASSIGN_OR_RAISE(auto file, Visit(entry));
-      if (file) return file;
+      if (!file) continue;
+      last_ = file->uri;
+      return file;
     }
     return std::nullopt;
   }
+
+  ListingPosition Position() const override { return {.after = last_}; }
 
  private:
   const PatternSegment& SegmentOf(State state) const { return patterns_[state.pattern].segments[state.segment]; }
@@ -103,6 +131,11 @@ class LocalLister : public FileLister {
     const auto same_name = [](const FolderEntry& a, const FolderEntry& b) { return a.name == b.name; };
     std::sort(frame.entries.begin(), frame.entries.end(), by_name);
     frame.entries.erase(std::unique(frame.entries.begin(), frame.entries.end(), same_name), frame.entries.end());
+    if (frame.resumes_at) {
+      const FolderEntry first{.name = resumed_names_[*frame.resumes_at]};
+      const auto found = std::lower_bound(frame.entries.begin(), frame.entries.end(), first, by_name);
+      frame.next = static_cast<size_t>(found - frame.entries.begin());
+    }
     frames_.push_back(std::move(frame));
     return Status::OK();
   }
@@ -128,6 +161,9 @@ class LocalLister : public FileLister {
     if (!ends_here && below.empty()) return std::nullopt;
     if (entry.kind == FileKind::kOther) return std::nullopt;
     const std::string path = JoinPath(frame.folder, entry.name);
+    const bool resumed = frame.resumes_at && entry.name == resumed_names_[*frame.resumes_at];
+    std::optional<size_t> resumes_at;
+    if (resumed && *frame.resumes_at + 1 < resumed_names_.size()) resumes_at = *frame.resumes_at + 1;
 
     FileStatus status{.kind = entry.kind};
     if (entry.kind == FileKind::kLink || (entry.kind == FileKind::kFile && ends_here)) {
@@ -136,14 +172,16 @@ class LocalLister : public FileLister {
     if (status.kind == FileKind::kFolder) {
       const bool is_link = entry.kind == FileKind::kLink && !through_name;
       if (!is_link && !below.empty()) {
-        ARROW_RETURN_NOT_OK(Enter({.folder = path, .states = entry.kind == FileKind::kLink ? below_link : below}));
+        ARROW_RETURN_NOT_OK(Enter({.folder = path,
+                                   .states = entry.kind == FileKind::kLink ? below_link : below,
+                                   .resumes_at = resumes_at}));
       }
       return std::nullopt;
     }
     if (status.kind == FileKind::kMissing && ends_here && entry.kind == FileKind::kLink) {
       Log(LogLevel::kWarning, "connectors", "skipped '{}': its link leads nowhere", Escaped(path));
     }
-    if (status.kind != FileKind::kFile || !ends_here) return std::nullopt;
+    if (status.kind != FileKind::kFile || !ends_here || resumed) return std::nullopt;
     return ListedFile{.uri = path, .size = status.size, .modified_ns = status.modified_ns};
   }
 
@@ -151,16 +189,8 @@ class LocalLister : public FileLister {
   const bool skip_underscored_;
   FileSystem& files_;
   std::vector<Frame> frames_;
-};
-
-// One file that was named outright.
-class OneFileLister : public FileLister {
- public:
-  explicit OneFileLister(ListedFile file) : file_(std::move(file)) {}
-  Result<std::optional<ListedFile>> Next() override { return std::exchange(file_, std::nullopt); }
-
- private:
-  std::optional<ListedFile> file_;
+  std::vector<std::string> resumed_names_;  // of the last file of an earlier walk, from the root of the walk
+  std::string last_;
 };
 
 Result<std::string> CurrentFolder() {
@@ -173,7 +203,7 @@ Result<std::string> CurrentFolder() {
 }  // namespace
 
 Result<std::unique_ptr<FileLister>> OpenLocalLister(const std::string& path, bool skip_underscored,
-                                                    FileSystem& files) {
+                                                    FileSystem& files, const ListingPosition& from) {
   std::string root = "/";
   if (!path.starts_with('/')) {
     ARROW_ASSIGN_OR_RAISE(root, CurrentFolder());
@@ -183,8 +213,7 @@ Result<std::unique_ptr<FileLister>> OpenLocalLister(const std::string& path, boo
   std::vector<PathPattern> patterns;
   if (status.kind == FileKind::kFile) {
     const std::string normal = std::filesystem::path(full).lexically_normal().string();
-    return std::make_unique<OneFileLister>(
-        ListedFile{.uri = normal, .size = status.size, .modified_ns = status.modified_ns});
+    return ListOneFile({.uri = normal, .size = status.size, .modified_ns = status.modified_ns}, from);
   }
   if (status.kind == FileKind::kFolder) {
     root = std::filesystem::path(full).lexically_normal().string();
@@ -206,7 +235,7 @@ Result<std::unique_ptr<FileLister>> OpenLocalLister(const std::string& path, boo
     if (named.kind == FileKind::kFolder) pattern.segments.push_back({Kind::kAnyFolders, "**"});
   }
   auto lister = std::make_unique<LocalLister>(std::move(patterns), skip_underscored, files);
-  ARROW_RETURN_NOT_OK(lister->Start(root));
+  ARROW_RETURN_NOT_OK(lister->Start(root, from));
   return lister;
 }
 

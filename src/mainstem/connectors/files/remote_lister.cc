@@ -34,28 +34,56 @@ ListedFile FromInfo(const arrow::fs::FileInfo& info, const std::string& scheme) 
 class RemoteLister : public FileLister {
  public:
   RemoteLister(arrow::fs::FileInfoGenerator pages, std::vector<PathPattern> patterns, std::string scheme,
-               bool skip_underscored)
+               bool skip_underscored, ListingPosition from)
       : pages_(std::move(pages)),
         patterns_(std::move(patterns)),
         scheme_(std::move(scheme)),
-        skip_underscored_(skip_underscored) {}
+        skip_underscored_(skip_underscored),
+        from_(std::move(from)),
+        last_(from_.after),
+        is_in_order_(from_.passed == 0) {}
 
   Result<std::optional<ListedFile>> Next() override {
-    for (;;) {
+    while (!ended_) {
       while (next_ < page_.size()) {
         const arrow::fs::FileInfo& info = page_[next_++];
-        if (info.type() == arrow::fs::FileType::File && Matches(info.path())) return FromInfo(info, scheme_);
+        if (info.type() != arrow::fs::FileType::File || !Matches(info.path())) continue;
+        ListedFile file = FromInfo(info, scheme_);
+        ++listed_;
+        if (WasHandedOut(file.uri)) continue;
+        // Most stores list in the order of the names. Behind a file that comes too late only counting helps.
+        is_in_order_ &= last_ < file.uri;
+        last_ = file.uri;
+        return file;
       }
       auto page = pages_().result();
-      if (!page.ok()) return JobError(fmt::format("cannot list the store: {}", page.status().message()));
-      if (arrow::IsIterationEnd(*page)) return std::nullopt;
+      if (!page.ok()) {
+        ended_ = true;
+        return JobError(fmt::format("cannot list the store: {}", page.status().message()));
+      }
+      ended_ = arrow::IsIterationEnd(*page);
+      if (ended_) break;
       page_ = std::move(*page);
       next_ = 0;
       std::sort(page_.begin(), page_.end(), [](const auto& a, const auto& b) { return a.path() < b.path(); });
     }
+    return std::nullopt;
+  }
+
+  ListingPosition Position() const override {
+    if (is_in_order_) return {.after = last_};
+    return {.passed = std::max(listed_, from_.passed)};
   }
 
  private:
+  // What comes before the first file that was not handed out.
+  bool WasHandedOut(const std::string& uri) {
+    if (listed_ <= from_.passed) return true;
+    if (!from_.after.empty() && uri <= from_.after) return true;
+    from_.after.clear();
+    return false;
+  }
+
   bool Matches(const std::string& path) const {
     const auto names = SplitPath(path);
     return std::any_of(patterns_.begin(), patterns_.end(),
@@ -86,22 +114,19 @@ class RemoteLister : public FileLister {
   const std::vector<PathPattern> patterns_;
   const std::string scheme_;
   const bool skip_underscored_;
+  ListingPosition from_;
+  std::string last_;    // handed out
+  bool is_in_order_;
+  int64_t listed_ = 0;  // files that matched, handed out now or before
+  bool ended_ = false;
   std::vector<arrow::fs::FileInfo> page_;
   size_t next_ = 0;
 };
 
-class OneObjectLister : public FileLister {
- public:
-  explicit OneObjectLister(ListedFile file) : file_(std::move(file)) {}
-  Result<std::optional<ListedFile>> Next() override { return std::exchange(file_, std::nullopt); }
-
- private:
-  std::optional<ListedFile> file_;
-};
-
 }  // namespace
 
-Result<std::unique_ptr<FileLister>> OpenRemoteLister(const std::string& uri, bool skip_underscored) {
+Result<std::unique_ptr<FileLister>> OpenRemoteLister(const std::string& uri, bool skip_underscored,
+                                                     const ListingPosition& from) {
   ARROW_ASSIGN_OR_RAISE(const RemotePath remote, OpenRemote(uri));
   std::string folder = remote.path;
   while (folder.ends_with('/')) folder.pop_back();
@@ -110,7 +135,7 @@ Result<std::unique_ptr<FileLister>> OpenRemoteLister(const std::string& uri, boo
     auto info = remote.store->GetFileInfo(folder);
     if (!info.ok()) return JobError(fmt::format("cannot examine '{}': {}", Escaped(uri), info.status().message()));
     if (info->type() == arrow::fs::FileType::File) {
-      return std::make_unique<OneObjectLister>(FromInfo(*info, remote.scheme));
+      return ListOneFile(FromInfo(*info, remote.scheme), from);
     }
     if (info->type() == arrow::fs::FileType::NotFound) return JobError(fmt::format("there is no '{}'", Escaped(uri)));
     PathPattern pattern;
@@ -131,7 +156,7 @@ Result<std::unique_ptr<FileLister>> OpenRemoteLister(const std::string& uri, boo
   selector.recursive = true;
   selector.allow_not_found = true;
   return std::make_unique<RemoteLister>(remote.store->GetFileInfoGenerator(selector), std::move(patterns),
-                                        remote.scheme, skip_underscored);
+                                        remote.scheme, skip_underscored, from);
 }
 
 }  // namespace mainstem

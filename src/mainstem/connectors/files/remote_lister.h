@@ -10,6 +10,7 @@ namespace mainstem {
 
 /// Lists what is below the part of the uri before its first wildcard and keeps what matches, in the order of the
 /// store's pages.
-Result<std::unique_ptr<FileLister>> OpenRemoteLister(const std::string& uri, bool skip_underscored);
+Result<std::unique_ptr<FileLister>> OpenRemoteLister(const std::string& uri, bool skip_underscored,
+                                                     const ListingPosition& from);
 
 }  // namespace mainstem

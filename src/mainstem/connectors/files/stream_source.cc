@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "mainstem/connectors/normalization.h"
+#include "mainstem/connectors/position.h"
 #include "mainstem/connectors/projection.h"
 #include "mainstem/data/type_json.h"
 
@@ -40,7 +41,19 @@ bool IsCompressed(const std::string& uri) {
 class StreamEnumerator : public SplitEnumerator {
  public:
   explicit StreamEnumerator(std::shared_ptr<const StreamTable> table)
-      : table_(std::move(table)), files_(ListFiles(table_->paths, /*skip_underscored=*/true)) {}
+      : table_(std::move(table)), files_(ListFiles(table_->paths, {.skip_underscored = true})) {}
+
+  Status GoOnAt(const StatedPosition& position) {
+    ARROW_ASSIGN_OR_RAISE(const auto files, position.Object("files"));
+    ARROW_ASSIGN_OR_RAISE(auto from, ParseListingPosition(files, table_->paths.size()));
+    files_ = ListFiles(table_->paths, {.skip_underscored = true}, std::move(from));
+    ARROW_ASSIGN_OR_RAISE(ordinal_, position.Count("ordinal"));
+    if (!position.Has("file")) return Status::OK();
+    ARROW_ASSIGN_OR_RAISE(const auto file, position.Object("file"));
+    ARROW_ASSIGN_OR_RAISE(file_, ParsePositionFile(file));
+    ARROW_ASSIGN_OR_RAISE(begin_, position.Number("begin", 0, file_->size.value_or(0)));
+    return Status::OK();
+  }
 
   Result<std::optional<Split>> Next() override {
     if (!file_) {
@@ -50,13 +63,22 @@ class StreamEnumerator : public SplitEnumerator {
     }
     const bool cut = table_->format->can_be_cut() && file_->size && !IsCompressed(file_->uri);
     const int64_t end = cut && *file_->size - begin_ > kSplitBytes + kSplitBytes / 2 ? begin_ + kSplitBytes : -1;
-    nlohmann::json content{{"uri", file_->uri}, {"begin", begin_}, {"end", end}};
-    if (file_->size) content["size"] = *file_->size;
-    if (file_->modified_ns) content["modified_ns"] = *file_->modified_ns;
+    nlohmann::json content = ToJson(*file_);
+    content["begin"] = begin_;
+    content["end"] = end;
     begin_ = end;
     if (end < 0) file_.reset();
     return Split{.ordinal = ordinal_++,
                  .content = content.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
+  }
+
+  std::string Position() const override {
+    nlohmann::json json{{"files", ToJson(files_->Position())}, {"ordinal", ordinal_}};
+    if (file_) {
+      json["file"] = ToPositionJson(*file_);
+      json["begin"] = begin_;
+    }
+    return PositionText(json);
   }
 
  private:
@@ -156,23 +178,20 @@ class StreamSource : public Source {
     return fmt::format("{} {}", table_->format->name(), Escaped(fmt::format("{}", fmt::join(table_->paths, ", "))));
   }
 
-  Result<std::unique_ptr<SplitEnumerator>> Enumerate(const ScanRequest&) const override {
-    return std::make_unique<StreamEnumerator>(table_);
+  Result<std::unique_ptr<SplitEnumerator>> Enumerate(const ScanRequest&, const std::string& position) const override {
+    auto splits = std::make_unique<StreamEnumerator>(table_);
+    if (!position.empty()) {
+      ARROW_ASSIGN_OR_RAISE(const auto stated, StatedPosition::Parse(table_->format->name(), "position", position));
+      ARROW_RETURN_NOT_OK(splits->GoOnAt(stated));
+    }
+    return splits;
   }
 
   Result<std::unique_ptr<SplitReader>> Open(const Split& split, const ScanRequest& request) const override {
-    ListedFile file;
-    int64_t begin = 0, end = -1;
-    try {
-      const auto json = nlohmann::json::parse(split.content);
-      file.uri = json.at("uri").get<std::string>();
-      if (json.contains("size")) file.size = json["size"].get<int64_t>();
-      if (json.contains("modified_ns")) file.modified_ns = json["modified_ns"].get<int64_t>();
-      begin = json.at("begin").get<int64_t>();
-      end = json.at("end").get<int64_t>();
-    } catch (const nlohmann::json::exception&) {
-      return JobError(fmt::format("{}: bad split {}", table_->format->name(), Escaped(split.content)));
-    }
+    ARROW_ASSIGN_OR_RAISE(const auto stated, StatedPosition::Parse(table_->format->name(), "split", split.content));
+    ARROW_ASSIGN_OR_RAISE(const ListedFile file, ParseListedFile(stated));
+    ARROW_ASSIGN_OR_RAISE(const int64_t begin, stated.Number("begin"));
+    ARROW_ASSIGN_OR_RAISE(const int64_t end, stated.Number("end", -1));
     ARROW_ASSIGN_OR_RAISE(auto wanted, ProjectedSchema(table_->schema, request));
     std::shared_ptr<arrow::RecordBatchReader> batches;
     const Status status = OpenBatches(file, begin, end, wanted).Value(&batches);
@@ -219,7 +238,7 @@ Result<std::shared_ptr<arrow::Schema>> ParseSchema(const std::string& text) {
 }
 
 Result<std::shared_ptr<arrow::Schema>> InferSchema(const StreamTable& table) {
-  const auto files = ListFiles(table.paths, /*skip_underscored=*/true);
+  const auto files = ListFiles(table.paths, {.skip_underscored = true});
   for (;;) {
     ARROW_ASSIGN_OR_RAISE(const auto file, files->Next());
     if (!file) {
@@ -264,7 +283,7 @@ Result<std::shared_ptr<Source>> MakeStreamSource(std::vector<std::string> paths,
   if (table->paths.empty()) return JobError(fmt::format("{}: option 'path' names no path", table->format->name()));
   if (table->schema_is_given) {
     ARROW_ASSIGN_OR_RAISE(table->schema, ParseSchema(given_schema));
-    ARROW_RETURN_NOT_OK(ListFiles(table->paths, true)->Next().status());
+    ARROW_RETURN_NOT_OK(ListFiles(table->paths, {.skip_underscored = true})->Next().status());
   } else {
     ARROW_ASSIGN_OR_RAISE(table->schema, InferSchema(*table));
   }

@@ -39,7 +39,7 @@ class Tables : public ::testing::Test {
   static Result<std::shared_ptr<arrow::Table>> Read(const std::string& connector, const ConnectorOptions& options,
                                                     const ScanRequest& request = {}, int64_t* splits = nullptr) {
     ARROW_ASSIGN_OR_RAISE(const auto source, MakeSource(connector, options, {}));
-    ARROW_ASSIGN_OR_RAISE(const auto enumerator, source->Enumerate(request));
+    ARROW_ASSIGN_OR_RAISE(const auto enumerator, source->Enumerate(request, ""));
     std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
     for (;;) {
       ARROW_ASSIGN_OR_RAISE(const auto split, enumerator->Next());

@@ -7,11 +7,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
 #include "mainstem/base/suggestion.h"
 #include "mainstem/connectors/normalization.h"
+#include "mainstem/connectors/position.h"
 #include "mainstem/connectors/projection.h"
 
 namespace mainstem {
@@ -22,7 +25,18 @@ constexpr int64_t kSplitBytesMax = 32 << 20;
 
 class MemoryEnumerator : public SplitEnumerator {
  public:
-  MemoryEnumerator(int64_t rows, int64_t split_rows) : rows_(rows), split_rows_(split_rows) {}
+  MemoryEnumerator(int64_t table_rows, int64_t rows, int64_t split_rows)
+      : table_rows_(table_rows), rows_(rows), split_rows_(split_rows) {}
+
+  Status GoOnAt(const StatedPosition& position) {
+    ARROW_ASSIGN_OR_RAISE(const int64_t table_rows, position.Number("table_rows"));
+    if (table_rows != table_rows_) {
+      return position.Bad(fmt::format("the table has {} rows, so it is not the one of the first run", table_rows_));
+    }
+    ARROW_ASSIGN_OR_RAISE(offset_, position.Number("next", 0, rows_));
+    ARROW_ASSIGN_OR_RAISE(ordinal_, position.Number("ordinal", 0, offset_));
+    return Status::OK();
+  }
 
   Result<std::optional<Split>> Next() override {
     if (offset_ >= rows_) return std::nullopt;
@@ -32,7 +46,13 @@ class MemoryEnumerator : public SplitEnumerator {
     return split;
   }
 
+  // Splits are counted: how long they are depends on the bytes of the table, which another run may hold otherwise.
+  std::string Position() const override {
+    return PositionText({{"next", offset_}, {"ordinal", ordinal_}, {"table_rows", table_rows_}});
+  }
+
  private:
+  const int64_t table_rows_;
   const int64_t rows_;
   const int64_t split_rows_;
   int64_t offset_ = 0;
@@ -42,23 +62,32 @@ class MemoryEnumerator : public SplitEnumerator {
 class MemoryReader : public SplitReader {
  public:
   MemoryReader(std::shared_ptr<arrow::Table> slice, std::shared_ptr<arrow::Schema> schema, int64_t batch_rows)
-      : slice_(std::move(slice)), schema_(std::move(schema)), batches_(*slice_) {
-    if (batch_rows > 0) batches_.set_chunksize(batch_rows);
+      : slice_(std::move(slice)), schema_(std::move(schema)), batch_rows_(batch_rows) {}
+
+  Result<int64_t> Skip(int64_t rows) override {
+    const int64_t passed = std::min(rows, slice_->num_rows());
+    slice_ = slice_->Slice(passed);
+    return passed;
   }
 
   Result<std::shared_ptr<arrow::RecordBatch>> Next() override {
+    if (!batches_) {
+      batches_.emplace(slice_);
+      if (batch_rows_ > 0) batches_->set_chunksize(batch_rows_);
+    }
     std::shared_ptr<arrow::RecordBatch> batch;
     do {
-      ARROW_RETURN_NOT_OK(batches_.ReadNext(&batch));
+      ARROW_RETURN_NOT_OK(batches_->ReadNext(&batch));
       if (!batch) return nullptr;
     } while (batch->num_rows() == 0);
     return Normalized(batch, schema_);
   }
 
  private:
-  const std::shared_ptr<arrow::Table> slice_;
+  std::shared_ptr<arrow::Table> slice_;
   const std::shared_ptr<arrow::Schema> schema_;
-  arrow::TableBatchReader batches_;
+  const int64_t batch_rows_;
+  std::optional<arrow::TableBatchReader> batches_;  // from the first Next on
 };
 
 class MemorySource : public Source {
@@ -73,19 +102,23 @@ class MemorySource : public Source {
   }
   std::optional<int64_t> RowCount() const override { return table_->num_rows(); }
 
-  Result<std::unique_ptr<SplitEnumerator>> Enumerate(const ScanRequest& request) const override {
-    const int64_t rows = std::min(table_->num_rows(), request.limit.value_or(table_->num_rows()));
-    return std::make_unique<MemoryEnumerator>(rows, split_rows_);
+  Result<std::unique_ptr<SplitEnumerator>> Enumerate(const ScanRequest& request,
+                                                     const std::string& position) const override {
+    const int64_t table_rows = table_->num_rows();
+    const int64_t rows = std::clamp<int64_t>(request.limit.value_or(table_rows), 0, table_rows);
+    auto splits = std::make_unique<MemoryEnumerator>(table_rows, rows, split_rows_);
+    if (!position.empty()) {
+      ARROW_ASSIGN_OR_RAISE(const auto stated, StatedPosition::Parse("memory", "position", position));
+      ARROW_RETURN_NOT_OK(splits->GoOnAt(stated));
+    }
+    return splits;
   }
 
   Result<std::unique_ptr<SplitReader>> Open(const Split& split, const ScanRequest& request) const override {
-    const auto json = nlohmann::json::parse(split.content, nullptr, false);
-    if (!json.is_object() || !json.contains("offset") || !json.contains("rows")) {
-      return JobError(fmt::format("memory: bad split {}", Escaped(split.content)));
-    }
-    const int64_t offset = json["offset"].get<int64_t>();
-    const int64_t rows = json["rows"].get<int64_t>();
-    if (offset < 0 || rows < 0 || offset > table_->num_rows() - rows) {
+    ARROW_ASSIGN_OR_RAISE(const auto stated, StatedPosition::Parse("memory", "split", split.content));
+    ARROW_ASSIGN_OR_RAISE(const int64_t offset, stated.Number("offset"));
+    ARROW_ASSIGN_OR_RAISE(const int64_t rows, stated.Number("rows", 0, std::numeric_limits<int64_t>::max() - offset));
+    if (offset > table_->num_rows() - rows) {
       return JobError(fmt::format("memory: table '{}' has {} rows; rows {} to {} were asked for: it is not the table "
                                   "of the first run",
                                   Escaped(name_), table_->num_rows(), offset, offset + rows));

@@ -7,6 +7,7 @@
 #include <parquet/metadata.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 #include "mainstem/base/suggestion.h"
 #include "mainstem/connectors/normalization.h"
 #include "mainstem/connectors/parquet/parquet_file.h"
+#include "mainstem/connectors/position.h"
 #include "mainstem/connectors/projection.h"
 
 namespace mainstem {
@@ -23,6 +25,8 @@ namespace {
 constexpr size_t kFootersMax = 64;
 // Row groups below this many bytes of wanted columns are read together.
 constexpr int64_t kSplitBytes = 4 << 20;
+constexpr int64_t kGroupRowsMax = int64_t{1} << 40;
+constexpr int64_t kGroupBytesMax = int64_t{1} << 40;
 
 using Footers = std::map<std::string, std::shared_ptr<parquet::FileMetaData>>;
 
@@ -61,7 +65,7 @@ int64_t BytesOf(const parquet::FileMetaData& footer, int group, const std::vecto
   const auto row_group = footer.RowGroup(group);
   int64_t bytes = 0;
   for (const int leaf : leaves) {
-    bytes += std::max<int64_t>(0, row_group->ColumnChunk(leaf)->total_uncompressed_size());
+    bytes += std::clamp<int64_t>(row_group->ColumnChunk(leaf)->total_uncompressed_size(), 0, kGroupBytesMax);
   }
   return bytes;
 }
@@ -72,7 +76,22 @@ class ParquetEnumerator : public SplitEnumerator {
       : table_(std::move(table)),
         request_(std::move(request)),
         wanted_(std::move(wanted)),
-        files_(ListFiles(table_->paths, /*skip_underscored=*/true)) {}
+        files_(ListFiles(table_->paths, {.skip_underscored = true})) {}
+
+  Status GoOnAt(const StatedPosition& position) {
+    ARROW_ASSIGN_OR_RAISE(const auto files, position.Object("files"));
+    ARROW_ASSIGN_OR_RAISE(auto from, ParseListingPosition(files, table_->paths.size()));
+    files_ = ListFiles(table_->paths, {.skip_underscored = true}, std::move(from));
+    ARROW_ASSIGN_OR_RAISE(ordinal_, position.Count("ordinal"));
+    ARROW_ASSIGN_OR_RAISE(rows_, position.Count("rows"));
+    if (!position.Has("file")) return Status::OK();
+    ARROW_ASSIGN_OR_RAISE(const auto file, position.Object("file"));
+    ARROW_ASSIGN_OR_RAISE(auto listed, ParsePositionFile(file));
+    ARROW_ASSIGN_OR_RAISE(const int64_t group, position.Number("row_group", 0, std::numeric_limits<int>::max()));
+    ARROW_RETURN_NOT_OK(Enter(std::move(listed)));
+    group_ = static_cast<int>(group);
+    return Status::OK();
+  }
 
   Result<std::optional<Split>> Next() override {
     for (;;) {
@@ -85,15 +104,29 @@ class ParquetEnumerator : public SplitEnumerator {
       }
       ARROW_ASSIGN_OR_RAISE(const auto file, files_->Next());
       if (!file) return std::nullopt;
-      file_ = *file;
-      ARROW_ASSIGN_OR_RAISE(opened_, OpenTableFile(*table_, file_, 1));
-      ARROW_ASSIGN_OR_RAISE(const auto positions, PositionsIn(*opened_, file_, *wanted_));
-      leaves_ = opened_->LeavesOf(positions);
-      group_ = 0;
+      ARROW_RETURN_NOT_OK(Enter(*file));
     }
   }
 
+  std::string Position() const override {
+    nlohmann::json json{{"files", ToJson(files_->Position())}, {"ordinal", ordinal_}, {"rows", rows_}};
+    if (opened_ && group_ < opened_->footer()->num_row_groups()) {
+      json["file"] = ToPositionJson(file_);
+      json["row_group"] = group_;
+    }
+    return PositionText(json);
+  }
+
  private:
+  Status Enter(ListedFile file) {
+    file_ = std::move(file);
+    ARROW_ASSIGN_OR_RAISE(opened_, OpenTableFile(*table_, file_, 1));
+    ARROW_ASSIGN_OR_RAISE(const auto positions, PositionsIn(*opened_, file_, *wanted_));
+    leaves_ = opened_->LeavesOf(positions);
+    group_ = 0;
+    return Status::OK();
+  }
+
   // Gathers row groups until there is enough to read; false where all that were left are ruled out.
   Result<bool> NextOfFile(Split* split) {
     nlohmann::json groups = nlohmann::json::array();
@@ -101,7 +134,8 @@ class ParquetEnumerator : public SplitEnumerator {
     int64_t rows = 0;
     try {
       for (; group_ < opened_->footer()->num_row_groups() && bytes < kSplitBytes; ++group_) {
-        const int64_t group_rows = opened_->footer()->RowGroup(group_)->num_rows();
+        // A footer may claim anything: no sum of these can overflow.
+        const int64_t group_rows = std::min(opened_->footer()->RowGroup(group_)->num_rows(), kGroupRowsMax);
         if (group_rows <= 0 || opened_->IsRuledOut(group_, request_.bounds)) continue;
         const int64_t group_bytes = BytesOf(*opened_->footer(), group_, leaves_);
         if (!groups.empty() && bytes + group_bytes > 2 * kSplitBytes) break;
@@ -114,9 +148,10 @@ class ParquetEnumerator : public SplitEnumerator {
     }
     if (groups.empty()) return false;
     rows_ += rows;
-    nlohmann::json content{{"uri", file_.uri}, {"row_groups", groups}, {"rows", rows}, {"bytes", bytes}};
-    if (file_.size) content["size"] = *file_.size;
-    if (file_.modified_ns) content["modified_ns"] = *file_.modified_ns;
+    nlohmann::json content = ToJson(file_);
+    content["row_groups"] = std::move(groups);
+    content["rows"] = rows;
+    content["bytes"] = bytes;
     split->ordinal = ordinal_++;
     split->content = content.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     return true;
@@ -136,15 +171,43 @@ class ParquetEnumerator : public SplitEnumerator {
 
 class ParquetReader : public SplitReader {
  public:
-  ParquetReader(ListedFile file, std::unique_ptr<ParquetFile> opened, std::unique_ptr<arrow::RecordBatchReader> batches,
-                std::vector<int> order, std::shared_ptr<arrow::Schema> schema)
+  ParquetReader(ListedFile file, std::unique_ptr<ParquetFile> opened, std::vector<int> groups,
+                std::vector<int> positions, std::shared_ptr<arrow::Schema> schema)
       : file_(std::move(file)),
         opened_(std::move(opened)),
-        batches_(std::move(batches)),
-        order_(std::move(order)),
-        schema_(std::move(schema)) {}
+        groups_(std::move(groups)),
+        positions_(std::move(positions)),
+        schema_(std::move(schema)) {
+    // Batches come in the order of the file: say where each wanted column stands among those that were read.
+    std::vector<int> sorted = positions_;
+    std::sort(sorted.begin(), sorted.end());
+    for (const int position : positions_) {
+      order_.push_back(static_cast<int>(std::lower_bound(sorted.begin(), sorted.end(), position) - sorted.begin()));
+    }
+  }
+
+  // Whole row groups are never opened.
+  Result<int64_t> Skip(int64_t rows) override {
+    int64_t passed = 0;
+    auto group = groups_.begin();
+    try {
+      for (; group != groups_.end(); ++group) {
+        const int64_t group_rows = opened_->footer()->RowGroup(*group)->num_rows();
+        if (group_rows < 0 || group_rows > rows - passed) break;
+        passed += group_rows;
+      }
+    } catch (const std::exception& error) {
+      return JobError(fmt::format("cannot read '{}' as Parquet: {}", Escaped(file_.uri, 1000), Escaped(error.what())));
+    }
+    groups_.erase(groups_.begin(), group);
+    return passed;
+  }
 
   Result<std::shared_ptr<arrow::RecordBatch>> Next() override {
+    if (groups_.empty()) return nullptr;
+    if (!batches_) {
+      ARROW_ASSIGN_OR_RAISE(batches_, opened_->Read(groups_, opened_->LeavesOf(positions_)));
+    }
     std::shared_ptr<arrow::RecordBatch> batch;
     do {
       ARROW_RETURN_NOT_OK(batches_->ReadNext(&batch));
@@ -161,9 +224,11 @@ class ParquetReader : public SplitReader {
  private:
   const ListedFile file_;
   std::unique_ptr<ParquetFile> opened_;  // owns what the batches read from
-  std::unique_ptr<arrow::RecordBatchReader> batches_;
-  const std::vector<int> order_;
+  std::vector<int> groups_;
+  const std::vector<int> positions_;     // of the wanted columns in the file
+  std::vector<int> order_;
   const std::shared_ptr<arrow::Schema> schema_;
+  std::unique_ptr<arrow::RecordBatchReader> batches_;  // from the first Next on
 };
 
 class ParquetSource : public Source {
@@ -175,16 +240,23 @@ class ParquetSource : public Source {
   std::string Describe() const override { return description_; }
   std::optional<int64_t> RowCount() const override { return rows_; }
 
-  Result<std::unique_ptr<SplitEnumerator>> Enumerate(const ScanRequest& request) const override {
+  Result<std::unique_ptr<SplitEnumerator>> Enumerate(const ScanRequest& request,
+                                                     const std::string& position) const override {
     ARROW_ASSIGN_OR_RAISE(auto wanted, ProjectedSchema(table_->schema, request));
-    return std::make_unique<ParquetEnumerator>(table_, request, std::move(wanted));
+    auto splits = std::make_unique<ParquetEnumerator>(table_, request, std::move(wanted));
+    if (!position.empty()) {
+      ARROW_ASSIGN_OR_RAISE(const auto stated, StatedPosition::Parse("parquet", "position", position));
+      ARROW_RETURN_NOT_OK(splits->GoOnAt(stated));
+    }
+    return splits;
   }
 
   Result<std::unique_ptr<SplitReader>> Open(const Split& split, const ScanRequest& request) const override {
-    ListedFile file;
-    std::vector<int> groups;
-    int64_t rows = 0, bytes = 0;
-    ARROW_RETURN_NOT_OK(Parse(split.content, &file, &groups, &rows, &bytes));
+    ARROW_ASSIGN_OR_RAISE(const auto stated, StatedPosition::Parse("parquet", "split", split.content));
+    ARROW_ASSIGN_OR_RAISE(ListedFile file, ParseListedFile(stated));
+    ARROW_ASSIGN_OR_RAISE(std::vector<int> groups, RowGroupsOf(stated));
+    ARROW_ASSIGN_OR_RAISE(const int64_t rows, stated.Number("rows"));
+    ARROW_ASSIGN_OR_RAISE(const int64_t bytes, stated.Number("bytes"));
     ARROW_ASSIGN_OR_RAISE(const auto wanted, ProjectedSchema(table_->schema, request));
     int64_t batch_rows = RowsOfBatch(bytes, rows, request.batch_rows);
     if (request.limit) batch_rows = std::min(batch_rows, std::max<int64_t>(1, *request.limit));
@@ -193,34 +265,23 @@ class ParquetSource : public Source {
       if (group >= 0 && group < opened->footer()->num_row_groups()) continue;
       return JobError(fmt::format("'{}' has no row group {}", Escaped(file.uri, 1000), group));
     }
-    ARROW_ASSIGN_OR_RAISE(const auto positions, PositionsIn(*opened, file, *wanted));
-    ARROW_ASSIGN_OR_RAISE(auto batches, opened->Read(groups, opened->LeavesOf(positions)));
-    // Batches come in the order of the file: say where each wanted column stands among those that were read.
-    std::vector<int> sorted = positions;
-    std::sort(sorted.begin(), sorted.end());
-    std::vector<int> order;
-    for (const int position : positions) {
-      order.push_back(static_cast<int>(std::lower_bound(sorted.begin(), sorted.end(), position) - sorted.begin()));
-    }
-    return std::make_unique<ParquetReader>(std::move(file), std::move(opened), std::move(batches), std::move(order),
-                                           wanted);
+    ARROW_ASSIGN_OR_RAISE(auto positions, PositionsIn(*opened, file, *wanted));
+    return std::make_unique<ParquetReader>(std::move(file), std::move(opened), std::move(groups),
+                                           std::move(positions), wanted);
   }
 
  private:
-  static Status Parse(const std::string& content, ListedFile* file, std::vector<int>* groups, int64_t* rows,
-                      int64_t* bytes) {
-    try {
-      const auto json = nlohmann::json::parse(content);
-      file->uri = json.at("uri").get<std::string>();
-      if (json.contains("size")) file->size = json["size"].get<int64_t>();
-      if (json.contains("modified_ns")) file->modified_ns = json["modified_ns"].get<int64_t>();
-      *groups = json.at("row_groups").get<std::vector<int>>();
-      *rows = json.at("rows").get<int64_t>();
-      *bytes = json.at("bytes").get<int64_t>();
-      return Status::OK();
-    } catch (const nlohmann::json::exception&) {
-      return JobError(fmt::format("parquet: bad split {}", Escaped(content)));
+  static Result<std::vector<int>> RowGroupsOf(const StatedPosition& stated) {
+    const auto found = stated.json().find("row_groups");
+    if (found == stated.json().end() || !found->is_array()) return stated.Bad("it has no 'row_groups'");
+    std::vector<int> groups;
+    for (const auto& entry : *found) {
+      if (!entry.is_number_integer() || entry < 0 || entry > std::numeric_limits<int>::max()) {
+        return stated.Bad("a row group is not a number");
+      }
+      groups.push_back(entry.get<int>());
     }
+    return groups;
   }
 
   const std::shared_ptr<const Table> table_;
@@ -230,7 +291,7 @@ class ParquetSource : public Source {
 
 // Reads the footers of the first files; the rows are known where these are all.
 Status ReadFooters(Table* table, std::optional<int64_t>* rows, std::string* description) {
-  const auto files = ListFiles(table->paths, /*skip_underscored=*/true);
+  const auto files = ListFiles(table->paths, {.skip_underscored = true});
   int64_t count = 0;
   int64_t row_count = 0;
   for (;;) {

@@ -55,7 +55,7 @@ class ParquetSourceTest : public ::testing::Test {
   static Result<std::shared_ptr<arrow::Table>> Read(const ConnectorOptions& options, const ScanRequest& request = {},
                                                     int64_t* splits = nullptr) {
     ARROW_ASSIGN_OR_RAISE(const auto source, MakeSource("parquet", options, {}));
-    ARROW_ASSIGN_OR_RAISE(const auto enumerator, source->Enumerate(request));
+    ARROW_ASSIGN_OR_RAISE(const auto enumerator, source->Enumerate(request, ""));
     std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
     for (;;) {
       ARROW_ASSIGN_OR_RAISE(const auto split, enumerator->Next());
@@ -136,7 +136,7 @@ TEST_F(ParquetSourceTest, BatchesOfWideRowsAreSmall) {
   const auto path = Put("wide.parquet", arrow::Table::Make(arrow::schema({arrow::field("b", arrow::large_binary())}),
                                                            {builder.Finish().ValueOrDie()}));
   const auto source = MakeSource("parquet", {{"path", path}}, {}).ValueOrDie();
-  const auto split = source->Enumerate({}).ValueOrDie()->Next().ValueOrDie();
+  const auto split = source->Enumerate({}, "").ValueOrDie()->Next().ValueOrDie();
   const auto batch = source->Open(*split, {}).ValueOrDie()->Next().ValueOrDie();
   EXPECT_LE(batch->num_rows(), 16);
 }
@@ -200,7 +200,7 @@ TEST_F(ParquetSourceTest, DamagedFilesAreErrorsThatNameThem) {
 TEST_F(ParquetSourceTest, FileThatChangesWhileItIsReadIsAnError) {
   const auto path = Put("t.parquet", Numbers(0, 10));
   const auto source = MakeSource("parquet", {{"path", path}}, {}).ValueOrDie();
-  const auto split = source->Enumerate({}).ValueOrDie()->Next().ValueOrDie();
+  const auto split = source->Enumerate({}, "").ValueOrDie()->Next().ValueOrDie();
   Put("t.parquet", Numbers(0, 1000));
   EXPECT_THAT(source->Open(*split, {}).status().message(), HasSubstr("has changed"));
 }
@@ -219,7 +219,7 @@ TEST(Memory, SlicesOfATableAreItsRows) {
   const auto source = MakeSource("memory", {{"table", "t"}}, {{"t", table}}).ValueOrDie();
   EXPECT_EQ(source->schema()->field(1)->type()->id(), arrow::Type::STRING);
   EXPECT_EQ(source->RowCount(), 300'000);
-  const auto enumerator = source->Enumerate({}).ValueOrDie();
+  const auto enumerator = source->Enumerate({}, "").ValueOrDie();
   int64_t next = 0, splits = 0;
   while (const auto split = enumerator->Next().ValueOrDie()) {
     ++splits;
@@ -241,7 +241,7 @@ TEST(Range, CountsAsPythonDoes) {
   const auto read = [](ConnectorOptions options) {
     const auto source = MakeSource("range", options, {}).ValueOrDie();
     std::vector<int64_t> ids;
-    const auto enumerator = source->Enumerate({}).ValueOrDie();
+    const auto enumerator = source->Enumerate({}, "").ValueOrDie();
     while (const auto split = enumerator->Next().ValueOrDie()) {
       const auto reader = source->Open(*split, {}).ValueOrDie();
       while (const auto batch = reader->Next().ValueOrDie()) {

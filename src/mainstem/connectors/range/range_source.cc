@@ -11,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "mainstem/connectors/position.h"
 #include "mainstem/connectors/projection.h"
 
 namespace mainstem {
@@ -28,7 +29,7 @@ struct Range {
 
 class RangeEnumerator : public SplitEnumerator {
  public:
-  explicit RangeEnumerator(int64_t rows) : rows_(rows) {}
+  RangeEnumerator(int64_t rows, int64_t first) : rows_(rows), first_(first) {}
 
   Result<std::optional<Split>> Next() override {
     if (first_ >= rows_) return std::nullopt;
@@ -38,9 +39,11 @@ class RangeEnumerator : public SplitEnumerator {
     return split;
   }
 
+  std::string Position() const override { return PositionText({{"next", first_}}); }
+
  private:
   const int64_t rows_;
-  int64_t first_ = 0;
+  int64_t first_;
 };
 
 class RangeReader : public SplitReader {
@@ -62,6 +65,12 @@ class RangeReader : public SplitReader {
     return Projected(arrow::RecordBatch::Make(schema_, rows, {std::move(ids)}), request_);
   }
 
+  Result<int64_t> Skip(int64_t rows) override {
+    const int64_t passed = std::min(rows, end_ - next_);
+    next_ += passed;
+    return passed;
+  }
+
  private:
   const Range range_;
   int64_t next_;
@@ -78,20 +87,20 @@ class RangeSource : public Source {
   std::string Describe() const override { return fmt::format("range ({} rows)", range_.count); }
   std::optional<int64_t> RowCount() const override { return range_.count; }
 
-  Result<std::unique_ptr<SplitEnumerator>> Enumerate(const ScanRequest& request) const override {
-    return std::make_unique<RangeEnumerator>(std::min(range_.count, request.limit.value_or(range_.count)));
+  Result<std::unique_ptr<SplitEnumerator>> Enumerate(const ScanRequest& request,
+                                                     const std::string& position) const override {
+    const int64_t rows = std::clamp<int64_t>(request.limit.value_or(range_.count), 0, range_.count);
+    if (position.empty()) return std::make_unique<RangeEnumerator>(rows, 0);
+    ARROW_ASSIGN_OR_RAISE(const auto stated, StatedPosition::Parse("range", "position", position));
+    ARROW_ASSIGN_OR_RAISE(const int64_t next, stated.Number("next", 0, rows));
+    if (next % kSplitRows != 0 && next != rows) return stated.Bad("no split begins there");
+    return std::make_unique<RangeEnumerator>(rows, next);
   }
 
   Result<std::unique_ptr<SplitReader>> Open(const Split& split, const ScanRequest& request) const override {
-    const auto json = nlohmann::json::parse(split.content, nullptr, false);
-    if (!json.is_object() || !json.contains("first") || !json.contains("rows")) {
-      return JobError(fmt::format("range: bad split {}", Escaped(split.content)));
-    }
-    const int64_t first = json["first"].get<int64_t>();
-    const int64_t rows = json["rows"].get<int64_t>();
-    if (first < 0 || rows < 0 || first > range_.count - rows) {
-      return JobError(fmt::format("range: split {} is beyond the {} rows", Escaped(split.content), range_.count));
-    }
+    ARROW_ASSIGN_OR_RAISE(const auto stated, StatedPosition::Parse("range", "split", split.content));
+    ARROW_ASSIGN_OR_RAISE(const int64_t first, stated.Number("first", 0, range_.count));
+    ARROW_ASSIGN_OR_RAISE(const int64_t rows, stated.Number("rows", 0, range_.count - first));
     return std::make_unique<RangeReader>(range_, first, rows, request, schema_);
   }
 
