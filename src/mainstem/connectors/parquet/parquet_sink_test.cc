@@ -156,6 +156,7 @@ TEST_F(ParquetSink, ModeErrorRefusesAFolderThatIsNotEmpty) {
 
 TEST_F(ParquetSink, OverwriteReplacesInTheCommitAndNotBefore) {
   ASSERT_TRUE(Make()->Commit(Stage(*Make(), 0, 0, 3, "old.1")).ok());
+  ASSERT_TRUE(Make()->Finish("old").ok());
   auto sink = Make({{"mode", "overwrite"}});
   ASSERT_TRUE(sink->Begin({.id = "new"}).ok());
   auto writer = sink->OpenWriter(0, "new.1").ValueOrDie();
@@ -176,6 +177,7 @@ TEST_F(ParquetSink, OverwriteReplacesInTheCommitAndNotBefore) {
 
 TEST_F(ParquetSink, OverwriteThatFailsKeepsTheOld) {
   ASSERT_TRUE(Make()->Commit(Stage(*Make(), 0, 0, 3, "old.1")).ok());
+  ASSERT_TRUE(Make()->Finish("old").ok());
   auto sink = Make({{"mode", "overwrite"}});
   ASSERT_TRUE(sink->Begin({.id = "new"}).ok());
   (void)Stage(*sink, 0, 100, 104, "new.1");
@@ -186,6 +188,7 @@ TEST_F(ParquetSink, OverwriteThatFailsKeepsTheOld) {
 
 TEST_F(ParquetSink, CrashInTheMiddleOfACommitIsFinishedByTheNextBegin) {
   ASSERT_TRUE(Make()->Commit(Stage(*Make(), 0, 0, 3, "old.1")).ok());
+  ASSERT_TRUE(Make()->Finish("old").ok());
   auto sink = Make({{"mode", "overwrite"}});
   ASSERT_TRUE(sink->Begin({.id = "new"}).ok());
   auto staged = Stage(*sink, 0, 10, 20, "new.1");

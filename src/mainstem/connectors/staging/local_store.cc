@@ -12,6 +12,7 @@ namespace mainstem {
 namespace {
 
 constexpr int64_t kSmallFileBytesMax = 256 << 20;
+constexpr int kFolderTriesMax = 8;
 // From here on one sync of the device is cheaper than as many of single files.
 constexpr size_t kSingleSyncsMax = 16;
 
@@ -70,8 +71,8 @@ class LocalStore : public Store {
   const std::string& folder() const override { return folder_; }
 
   Result<std::shared_ptr<arrow::io::OutputStream>> Create(const std::string& path) override {
-    ARROW_RETURN_NOT_OK(files_.MakeFolders(FolderOf(Full(path))));
-    ARROW_ASSIGN_OR_RAISE(auto file, files_.Create(Full(path)));
+    std::unique_ptr<WritableFile> file;
+    ARROW_RETURN_NOT_OK(InFolder(path, [&] { return files_.Create(Full(path)).Value(&file); }));
     return std::make_shared<FileOutputStream>(std::move(file));
   }
 
@@ -143,11 +144,23 @@ class LocalStore : public Store {
     return files_.ReadAll(Full(path), kSmallFileBytesMax);
   }
   Status WriteSmall(const std::string& path, std::string_view content) override {
-    ARROW_RETURN_NOT_OK(files_.MakeFolders(FolderOf(Full(path))));
-    return files_.WriteDurably(Full(path), content);
+    return InFolder(path, [&] { return files_.WriteDurably(Full(path), content); });
   }
 
  private:
+  // Makes the folder of a path and then something in it. Another job may remove the folder in between, empty as it is.
+  template <typename Make>
+  Status InFolder(const std::string& path, Make make) {
+    const std::string folder = FolderOf(Full(path));
+    for (int tries_left = kFolderTriesMax;; --tries_left) {
+      ARROW_RETURN_NOT_OK(files_.MakeFolders(folder));
+      const Status made = make();
+      if (made.ok() || tries_left == 0) return made;
+      ARROW_ASSIGN_OR_RAISE(const FileStatus status, files_.Stat(folder));
+      if (status.kind != FileKind::kMissing) return made;
+    }
+  }
+
   std::string Full(const std::string& path) const { return path.empty() ? folder_ : JoinPath(folder_, path); }
 
   Status ListInto(const std::string& path, bool hidden, std::vector<StoredFile>* found) {

@@ -208,10 +208,17 @@ Status Staging::SweepOthers(const std::string& job_folder) {
     ARROW_ASSIGN_OR_RAISE(const auto files, store_->List(folder, true));
     int64_t newest = 0;
     for (const StoredFile& file : files) newest = std::max(newest, file.modified_ns);
-    // An empty folder may be one that a writer has just made.
     if (!files.empty() && newest + kDeadAfterNs < clock_.WallNs()) ARROW_RETURN_NOT_OK(store_->RemoveTree(folder));
+    if (files.empty()) ARROW_RETURN_NOT_OK(RemoveEmptyBelow(folder));
   }
   return store_->RemoveEmptyFolders(kStaging);
+}
+
+// Writers that have just made such a folder make it again.
+Status Staging::RemoveEmptyBelow(const std::string& folder) {
+  ARROW_ASSIGN_OR_RAISE(const auto folders, store_->ListFolders(folder));
+  for (const std::string& name : folders) ARROW_RETURN_NOT_OK(RemoveEmptyBelow(folder + "/" + name));
+  return store_->RemoveEmptyFolders(folder);
 }
 
 Status Staging::CheckMode(const std::string& job_folder) {
@@ -245,9 +252,17 @@ Status Staging::MakeDurable(const std::vector<Committable>& committables) {
   if (files.empty() || plants_.skip_staged_sync) return Status::OK();
   std::vector<std::string> paths;
   for (const StagedFile& file : files) {
-    // A commit repeated after a restart finds its files in view.
     ARROW_ASSIGN_OR_RAISE(const auto staged, store_->SizeOf(file.staged));
-    if (staged) paths.push_back(file.staged);
+    if (staged) {
+      paths.push_back(file.staged);
+      continue;
+    }
+    // Asked again after a restart, it is in view, perhaps.
+    ARROW_ASSIGN_OR_RAISE(const auto target, store_->SizeOf(file.target));
+    if (!target) {
+      return JobError(fmt::format("cannot sync '{}' for '{}' in '{}': it is gone", Escaped(file.staged),
+                                  Escaped(file.target), Escaped(store_->folder(), 1000)));
+    }
   }
   return store_->Sync(paths);
 }

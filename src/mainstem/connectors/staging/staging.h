@@ -84,6 +84,7 @@ class Staging {
   Result<std::vector<std::string>> ReadReplaced(const std::string& job_folder) const;
 
   Status SweepOthers(const std::string& job_folder);
+  Status RemoveEmptyBelow(const std::string& folder);
   Status FinishDecided(const std::string& job_folder);
   Status CheckMode(const std::string& job_folder);
   Status Keep(const SinkJob& job, const std::string& job_folder);
