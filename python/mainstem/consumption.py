@@ -105,7 +105,11 @@ class Consumption:
         show(self.take(n))
 
     def count(self) -> int:
-        """The number of rows."""
+        """The number of rows: those that ``collect()`` gives.
+
+        Columns are computed only where they may set rows aside (``on_error="dead_letter"``); one that would fail the
+        job (``on_error="raise"``) is not looked at.
+        """
         return int(cast("DataFrame", self).agg(count_rows().alias("rows")).collect()[0]["rows"])
 
     def explain(self, mode: str = "all", *, file: TextIO | None = None) -> None:

@@ -63,6 +63,35 @@ def stem(row: ms.Row) -> str:
     return Path(row.file.uri).stem
 
 
+def test_count_is_what_collect_gives_though_nobody_reads_what_fails(profile: str, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpg").write_bytes(encoded(photo(20, 10)))
+    (tmp_path / "in" / "b.jpg").write_bytes(b"no picture")
+
+    @ms.udf(on_error="dead_letter")
+    def small(size: int) -> int:
+        if size > 10:
+            raise ValueError("too large")
+        return size
+
+    files = ms.read_files(tmp_path / "in")
+    decoded = files.with_column("out", col("file").image.decode(on_error="dead_letter"))
+    called = files.with_column("out", small(col("size")))
+    for frame, kept in [(decoded, "a"), (called, "b")]:
+        for form in (frame, frame.drop("out"), frame.select("out"), frame.select("size").sort("size")):
+            assert form.count() == len(form.collect()) == 1
+        assert [stem(row) for row in frame.select("file").collect()] == [kept]
+
+
+def test_what_nobody_reads_does_not_fail(tmp_path: Path) -> None:
+    (tmp_path / "b.jpg").write_bytes(b"no picture")
+    decoded = ms.read_files(tmp_path).select(out=col("file").image.decode(), size=col("size"))
+    assert decoded.count() == 1
+    assert decoded.select("size").collect()[0]["size"] == 10
+    with pytest.raises(ms.RowError, match=r"b\.jpg"):
+        decoded.collect()
+
+
 @pytest.mark.parametrize("kind", GOOD)
 def test_every_damaged_file_is_a_dead_letter_that_names_it(profile: str, tmp_path: Path, kind: str) -> None:
     good, step = GOOD[kind]

@@ -1,4 +1,5 @@
 // Binds parsed nodes, one after the other, into a logical plan.
+#include <arrow/scalar.h>
 #include <arrow/type.h>
 #include <fmt/format.h>
 
@@ -10,29 +11,6 @@
 #include "mainstem/plan/logical_plan.h"
 
 namespace mainstem::plan {
-
-std::vector<NamedExpression> PassThrough(const Columns& columns) {
-  std::vector<NamedExpression> projections;
-  for (const Column& column : columns) projections.push_back({column.name, Expression::Column(column.name)});
-  return projections;
-}
-
-Result<LogicalNodePtr> MakeProjectNode(LogicalNodePtr input, std::vector<NamedExpression> projections,
-                                       const Registry& registry) {
-  auto node = std::make_shared<LogicalNode>();
-  node->kind = LogicalNode::Kind::kProject;
-  std::set<std::string> seen;
-  for (const NamedExpression& projection : projections) {
-    ARROW_ASSIGN_OR_RAISE(BoundExpressionPtr bound, Bind(projection.expression, input->columns, registry));
-    if (!seen.insert(projection.name).second) {
-      return JobError(fmt::format("two columns are named '{}'; give one an alias", Escaped(projection.name)));
-    }
-    node->columns.push_back({projection.name, bound->type});
-  }
-  node->projections = std::move(projections);
-  node->inputs = {std::move(input)};
-  return node;
-}
 
 namespace {
 
@@ -345,9 +323,8 @@ class Binder {
       aggregate->aggregates.push_back(std::move(planned));
     }
     if (below.empty()) {
-      // count of all rows alone: one column has to come through, so that there are rows to count
-      if (input->columns.empty()) return JobError("there is no column to count");
-      below.push_back({"__any", Expression::Column(input->columns[0].name)});
+      // count of all rows alone: something has to stand in the rows that are counted, and nothing needs to be read for it
+      below.push_back({"__any", Expression::Literal(arrow::MakeScalar(true))});
     }
     ARROW_ASSIGN_OR_RAISE(LogicalNodePtr project, Project(input, std::move(below)));
     for (const std::string& key : aggregate->keys) {
@@ -412,7 +389,8 @@ class Binder {
   Result<LogicalNodePtr> BindWrite(const PlanNode& node, const LogicalNodePtr& input) {
     LogicalNodePtr write = New(Kind::kWrite, {input});
     if (context_.create_sinks) {
-      ARROW_ASSIGN_OR_RAISE(write->sink, MakeSink(node.connector, node.options, ToArrow(input->columns)));
+      const GivenSinks given = context_.sinks != nullptr ? *context_.sinks : GivenSinks{};
+      ARROW_ASSIGN_OR_RAISE(write->sink, MakeSink(node.connector, node.options, ToArrow(input->columns), given));
     }
     return write;
   }

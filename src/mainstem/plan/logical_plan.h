@@ -68,6 +68,7 @@ struct LogicalNode {
 struct BindContext {
   const Registry* registry = nullptr;
   const MemoryTables* tables = nullptr;
+  const GivenSinks* sinks = nullptr;  ///< none where null
   /// Sources bound before, by connector and options, so that editing a plan does not open its files again.
   std::map<std::string, std::shared_ptr<Source>>* source_cache = nullptr;
   bool create_sinks = true;  ///< false where only schemas are wanted
@@ -79,6 +80,8 @@ Result<LogicalNodePtr> BindPlan(const ParsedPlan& plan, const BindContext& conte
 
 /// Makes the node's projection list for passing all columns through.
 std::vector<NamedExpression> PassThrough(const Columns& columns);
+/// A copy of the node over other inputs.
+LogicalNodePtr WithInputs(const LogicalNodePtr& node, std::vector<LogicalNodePtr> inputs);
 /// A project over `input`; its columns are bound and checked.
 Result<LogicalNodePtr> MakeProjectNode(LogicalNodePtr input, std::vector<NamedExpression> projections,
                                        const Registry& registry);

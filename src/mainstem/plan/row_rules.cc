@@ -90,16 +90,24 @@ ExpressionPtr Replace(const ExpressionPtr& expression, const std::map<std::strin
 
 }  // namespace
 
-bool SetsRowsAside(const LogicalNode& node) {
-  std::function<bool(const Expression&)> sets_aside = [&](const Expression& expression) {
+std::set<std::string> SettingAside(const std::vector<NamedExpression>& projections) {
+  std::set<std::string> found;
+  const std::function<void(const Expression&)> visit = [&](const Expression& expression) {
     const auto policy = expression.options.find("on_error");
-    if (policy != expression.options.end() && policy->second == OptionValue("dead_letter")) return true;
-    return std::any_of(expression.arguments.begin(), expression.arguments.end(),
-                       [&](const ExpressionPtr& argument) { return sets_aside(*argument); });
+    if (policy != expression.options.end() && policy->second == OptionValue("dead_letter")) {
+      found.insert(expression.Identity());
+    }
+    for (const ExpressionPtr& argument : expression.arguments) visit(*argument);
   };
-  return std::any_of(node.projections.begin(), node.projections.end(),
-                     [&](const NamedExpression& projection) { return sets_aside(*projection.expression); });
+  for (const NamedExpression& projection : projections) visit(*projection.expression);
+  return found;
 }
+
+bool Includes(const std::set<std::string>& all, const std::set<std::string>& some) {
+  return std::includes(all.begin(), all.end(), some.begin(), some.end());
+}
+
+bool SetsRowsAside(const LogicalNode& node) { return !SettingAside(node.projections).empty(); }
 
 Result<LogicalNodePtr> FetchAhead(LogicalNodePtr node, const Registry& registry) {
   std::vector<ExpressionPtr*> expressions = Expressions(node.get());

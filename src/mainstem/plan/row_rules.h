@@ -1,6 +1,10 @@
 // Row rules: rewrites inside the expressions of one node: fetching ahead, scaled decoding.
 #pragma once
 
+#include <set>
+#include <string>
+#include <vector>
+
 #include "mainstem/plan/logical_plan.h"
 
 namespace mainstem::plan {
@@ -13,7 +17,11 @@ Result<LogicalNodePtr> FetchAhead(LogicalNodePtr node, const Registry& registry)
 /// decoding, at a fraction of the cost.
 Result<LogicalNodePtr> ScaleWhileDecoding(LogicalNodePtr node, const Registry& registry);
 
-/// Says whether a project may leave rows out (on_error = dead_letter).
+/// The calls that set rows aside (on_error = dead_letter), by identity. Equal ones set the same rows aside.
+std::set<std::string> SettingAside(const std::vector<NamedExpression>& projections);
+/// Says whether all of `some` stand in `all`.
+bool Includes(const std::set<std::string>& all, const std::set<std::string>& some);
+/// Says whether a project may leave rows out.
 bool SetsRowsAside(const LogicalNode& node);
 
 }  // namespace mainstem::plan

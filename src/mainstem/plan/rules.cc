@@ -9,6 +9,7 @@
 #include <limits>
 #include <set>
 
+#include "mainstem/plan/column_pruning.h"
 #include "mainstem/plan/row_rules.h"
 
 namespace mainstem::plan {
@@ -24,12 +25,6 @@ std::vector<std::string> ColumnsOf(const Expression& expression) {
   std::vector<std::string> names;
   CollectColumns(expression, &names);
   return names;
-}
-
-LogicalNodePtr WithInputs(const LogicalNodePtr& node, std::vector<LogicalNodePtr> inputs) {
-  auto copy = std::make_shared<LogicalNode>(*node);
-  copy->inputs = std::move(inputs);
-  return copy;
 }
 
 // Applies a rule to every node, inputs first.
@@ -124,7 +119,8 @@ Result<LogicalNodePtr> PushFilter(LogicalNodePtr filter, const Registry& registr
   }
 }
 
-// project(project(x)) becomes one project; equal parts are computed once by the expression program.
+// project(project(x)) becomes one project; equal parts are computed once by the expression program. Where the lower one
+// sets rows aside by what the upper one does not read, both stay: the rows are gone whether the value is read or not.
 Result<LogicalNodePtr> MergeProjects(LogicalNodePtr node, const Registry& registry) {
   if (node->kind == Kind::kProject && node->inputs[0]->kind == Kind::kProject) {
     const LogicalNodePtr lower = node->inputs[0];
@@ -136,6 +132,7 @@ Result<LogicalNodePtr> MergeProjects(LogicalNodePtr node, const Registry& regist
     for (const NamedExpression& projection : node->projections) {
       merged.push_back({projection.name, Substitute(projection.expression, definitions)});
     }
+    if (!Includes(SettingAside(merged), SettingAside(lower->projections))) return node;
     return MakeProjectNode(lower->inputs[0], std::move(merged), registry);
   }
   return node;
@@ -152,188 +149,6 @@ LogicalNodePtr DropIdentity(LogicalNodePtr node) {
   }
   return node->inputs[0];
 }
-
-// Removes columns that nobody reads, from the root down.
-class ColumnPruning {
- public:
-  explicit ColumnPruning(const Registry& registry) : registry_(registry) {}
-
-  // `needed` are the columns of `node` that something above reads; all of them where it is the root.
-  Result<LogicalNodePtr> Prune(const LogicalNodePtr& node, const std::vector<std::string>& needed) {
-    switch (node->kind) {
-      case Kind::kSource: return PruneSource(node, needed);
-      case Kind::kProject: return PruneProject(node, needed);
-      case Kind::kFilter: return Through(node, needed, ColumnsOf(*node->expression));
-      case Kind::kLimit: return Through(node, needed, {});
-      case Kind::kExplode: return PruneExplode(node, needed);
-      case Kind::kLateral: return PruneLateral(node, needed);
-      case Kind::kCall: return PruneCall(node, needed);
-      case Kind::kFetch: return Through(node, needed, {node->column});
-      case Kind::kSort: {
-        std::vector<std::string> keys;
-        for (const SortKey& key : node->sort_keys) keys.push_back(key.column);
-        return Narrowed(node, needed, keys);
-      }
-      case Kind::kDistinct: return Narrowed(node, needed, node->names);
-      case Kind::kJoin: return PruneJoin(node, needed);
-      case Kind::kAggregate:
-      case Kind::kUnion:
-      case Kind::kWrite: break;
-    }
-    std::vector<LogicalNodePtr> inputs;
-    for (const LogicalNodePtr& input : node->inputs) {
-      ARROW_ASSIGN_OR_RAISE(LogicalNodePtr pruned, Exactly(input, NamesOf(input->columns)));
-      inputs.push_back(std::move(pruned));
-    }
-    return WithInputs(node, std::move(inputs));
-  }
-
- private:
-  static std::vector<std::string> NamesOf(const Columns& columns) {
-    std::vector<std::string> names;
-    for (const Column& column : columns) names.push_back(column.name);
-    return names;
-  }
-
-  static Columns Only(const Columns& columns, const std::vector<std::string>& names) {
-    Columns kept;
-    for (const Column& column : columns) {
-      if (Has(names, column.name)) kept.push_back(column);
-    }
-    return kept;
-  }
-
-  static std::vector<std::string> Union(std::vector<std::string> a, const std::vector<std::string>& b) {
-    for (const std::string& name : b) {
-      if (!Has(a, name)) a.push_back(name);
-    }
-    return a;
-  }
-
-  // Prunes and makes sure that exactly these columns come, in the order that `node` has them.
-  Result<LogicalNodePtr> Exactly(const LogicalNodePtr& node, const std::vector<std::string>& names) {
-    const Columns wanted = Only(node->columns, names);
-    ARROW_ASSIGN_OR_RAISE(LogicalNodePtr pruned, Prune(node, names));
-    if (NamesOf(pruned->columns) == NamesOf(wanted)) return pruned;
-    return MakeProjectNode(std::move(pruned), PassThrough(wanted), registry_);
-  }
-
-  static Result<LogicalNodePtr> PruneSource(const LogicalNodePtr& node, const std::vector<std::string>& needed) {
-    auto copy = std::make_shared<LogicalNode>(*node);
-    copy->columns = Only(node->columns, needed);
-    // Rows without any column cannot be counted: keep the first.
-    if (copy->columns.empty() && !node->columns.empty()) copy->columns = {node->columns[0]};
-    copy->scan.all_columns = copy->columns.size() == node->columns.size();
-    copy->scan.columns = NamesOf(copy->columns);
-    return copy;
-  }
-
-  Result<LogicalNodePtr> PruneProject(const LogicalNodePtr& node, const std::vector<std::string>& needed) {
-    std::vector<NamedExpression> kept;
-    std::vector<std::string> reads;
-    for (const NamedExpression& projection : node->projections) {
-      if (!Has(needed, projection.name)) continue;
-      kept.push_back(projection);
-      CollectColumns(*projection.expression, &reads);
-    }
-    if (kept.empty() && !node->projections.empty()) {
-      kept.push_back(node->projections[0]);
-      CollectColumns(*kept[0].expression, &reads);
-    }
-    ARROW_ASSIGN_OR_RAISE(LogicalNodePtr input, Prune(node->inputs[0], reads));
-    return MakeProjectNode(std::move(input), std::move(kept), registry_);
-  }
-
-  // Nodes whose output columns are their input's.
-  Result<LogicalNodePtr> Through(const LogicalNodePtr& node, const std::vector<std::string>& needed,
-                                 const std::vector<std::string>& reads) {
-    ARROW_ASSIGN_OR_RAISE(LogicalNodePtr input, Prune(node->inputs[0], Union(needed, reads)));
-    auto copy = WithInputs(node, {input});
-    copy->columns = input->columns;
-    return copy;
-  }
-
-  // Nodes that hold rows: only what is needed is held.
-  Result<LogicalNodePtr> Narrowed(const LogicalNodePtr& node, const std::vector<std::string>& needed,
-                                  const std::vector<std::string>& reads) {
-    ARROW_ASSIGN_OR_RAISE(LogicalNodePtr input, Exactly(node->inputs[0], Union(needed, reads)));
-    auto copy = WithInputs(node, {input});
-    copy->columns = input->columns;
-    return copy;
-  }
-
-  Result<LogicalNodePtr> PruneExplode(const LogicalNodePtr& node, const std::vector<std::string>& needed) {
-    std::vector<std::string> below = {node->column};
-    for (const std::string& name : needed) {
-      if (name != node->output_column && !Has(below, name)) below.push_back(name);
-    }
-    if (node->output_column != node->column && Has(needed, node->column)) below = Union(below, {node->column});
-    ARROW_ASSIGN_OR_RAISE(LogicalNodePtr input, Exactly(node->inputs[0], below));
-    auto copy = WithInputs(node, {input});
-    copy->columns.clear();
-    for (const Column& column : node->columns) {
-      if (Has(below, column.name) || column.name == node->output_column) copy->columns.push_back(column);
-    }
-    return copy;
-  }
-
-  Result<LogicalNodePtr> PruneLateral(const LogicalNodePtr& node, const std::vector<std::string>& needed) {
-    auto copy = std::make_shared<LogicalNode>(*node);
-    copy->kept.clear();
-    for (const std::string& name : node->kept) {
-      if (Has(needed, name)) copy->kept.push_back(name);
-    }
-    ARROW_ASSIGN_OR_RAISE(LogicalNodePtr input,
-                          Prune(node->inputs[0], Union(copy->kept, ColumnsOf(*node->expression))));
-    copy->inputs = {input};
-    copy->columns.clear();
-    for (const Column& column : node->columns) {
-      if (Has(copy->kept, column.name) || Has(node->function_columns, column.name)) copy->columns.push_back(column);
-    }
-    return copy;
-  }
-
-  Result<LogicalNodePtr> PruneCall(const LogicalNodePtr& node, const std::vector<std::string>& needed) {
-    auto copy = std::make_shared<LogicalNode>(*node);
-    std::vector<std::string> below = node->call.arguments;
-    if (!node->call.replace) {
-      for (const std::string& name : needed) {
-        const bool output = std::any_of(node->call.outputs.begin(), node->call.outputs.end(),
-                                        [&](const Column& column) { return column.name == name; });
-        if (!output && !Has(below, name)) below.push_back(name);
-      }
-    }
-    // A call is made for its reply: where nobody reads it, and it cannot change the rows, it is not made.
-    const bool read = std::any_of(node->call.outputs.begin(), node->call.outputs.end(),
-                                  [&](const Column& column) { return Has(needed, column.name); });
-    if (!read && node->call.shape == CallOptions::Shape::kScalar && !node->call.replace) {
-      return Prune(node->inputs[0], needed);
-    }
-    ARROW_ASSIGN_OR_RAISE(LogicalNodePtr input, Exactly(node->inputs[0], below));
-    copy->inputs = {input};
-    copy->columns.clear();
-    if (!node->call.replace) copy->columns = input->columns;
-    for (const Column& output : node->call.outputs) copy->columns.push_back(output);
-    return copy;
-  }
-
-  Result<LogicalNodePtr> PruneJoin(const LogicalNodePtr& node, const std::vector<std::string>& needed) {
-    ARROW_ASSIGN_OR_RAISE(LogicalNodePtr left, Exactly(node->inputs[0], Union(needed, node->left_on)));
-    const bool left_only = node->join == JoinKind::kSemi || node->join == JoinKind::kAnti;
-    ARROW_ASSIGN_OR_RAISE(LogicalNodePtr right, Exactly(node->inputs[1], left_only ? node->right_on
-                                                                                   : Union(needed, node->right_on)));
-    auto copy = WithInputs(node, {left, right});
-    copy->columns.clear();
-    for (const Column& column : node->columns) {
-      const bool there = FindColumn(left->columns, column.name).ok() ||
-                         (!left_only && FindColumn(right->columns, column.name).ok());
-      if (there) copy->columns.push_back(column);
-    }
-    return copy;
-  }
-
-  const Registry& registry_;
-};
 
 // Comparisons of a column with a literal, in a conjunction.
 void CollectBounds(const Expression& expression, std::vector<ScanRequest::Bound>* bounds) {
@@ -415,13 +230,7 @@ Result<LogicalNodePtr> Optimize(LogicalNodePtr root, const RuleContext& context)
   ARROW_ASSIGN_OR_RAISE(root, Everywhere(root, merge));
   ARROW_ASSIGN_OR_RAISE(root, Everywhere(root, [&](LogicalNodePtr node) { return PushFilter(std::move(node), registry); }));
   ARROW_ASSIGN_OR_RAISE(root, Everywhere(root, merge));
-  std::vector<std::string> names;
-  for (const Column& column : root->columns) names.push_back(column.name);
-  const LogicalNodePtr before = root;
-  ARROW_ASSIGN_OR_RAISE(root, ColumnPruning(registry).Prune(root, names));
-  if (root->kind != Kind::kWrite && root->columns.size() != before->columns.size()) {
-    ARROW_ASSIGN_OR_RAISE(root, MakeProjectNode(root, PassThrough(before->columns), registry));
-  }
+  ARROW_ASSIGN_OR_RAISE(root, PruneColumns(root, registry));
   ARROW_ASSIGN_OR_RAISE(root, Everywhere(root, merge));
   ARROW_ASSIGN_OR_RAISE(root, Everywhere(root, [&](LogicalNodePtr node) { return FetchAhead(std::move(node), registry); }));
   ARROW_ASSIGN_OR_RAISE(root, Everywhere(root, [](LogicalNodePtr node) -> Result<LogicalNodePtr> {

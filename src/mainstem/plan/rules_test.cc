@@ -80,6 +80,41 @@ TEST(Rules, CallsWhoseReplyNobodyReadsAreNotMade) {
               Not(HasSubstr("call")));
 }
 
+// The text of an image.decode of column file with a policy.
+std::string Decode(const std::string& policy) {
+  return "{'call': 'image.decode', 'args': [{'column': 'file'}], 'options': {'on_error': '" + policy + "'}}";
+}
+const char kSelectB[] = "{'op': 'select', 'input': 1, 'columns': [{'name': 'b', 'expr': {'column': 'b'}}]}";
+const char kCount[] = "{'op': 'aggregate', 'input': 1, 'keys': [], 'aggregates': [{'name': 'n', 'function': 'count_all'}]}";
+
+TEST(Rules, WhatSetsRowsAsideIsComputedThoughNobodyReadsIt) {
+  for (const std::string above : {kSelectB, kCount}) {
+    EXPECT_THAT(Tree("{'op': 'with_columns', 'input': 0, 'columns': [{'name': 'i', 'expr': " + Decode("dead_letter") +
+                     "}]}," + above), HasSubstr("image.decode")) << above;
+    EXPECT_THAT(Tree("{'op': 'with_columns', 'input': 0, 'columns': [{'name': 'y', 'expr': {'udf': 'g', 'args': "
+                     "[{'column': 'a'}]}}]}," + above), HasSubstr("call")) << above;
+  }
+}
+
+TEST(Rules, WhatKeepsEveryRowIsNotComputedWhereNobodyReadsIt) {
+  for (const std::string above : {kSelectB, kCount}) {
+    for (const std::string policy : {"null", "raise"}) {
+      EXPECT_THAT(Tree("{'op': 'select', 'input': 0, 'columns': [{'name': 'i', 'expr': " + Decode(policy) +
+                       "}, {'name': 'b', 'expr': {'column': 'b'}}]}," + above), Not(HasSubstr("image.decode"))) << above;
+    }
+  }
+}
+
+TEST(Rules, RowsAreSetAsideOnceWhereSomethingElseReadsTheSameCall) {
+  const std::string both = "{'op': 'with_columns', 'input': 0, 'columns': [{'name': 'i', 'expr': " + Decode("dead_letter") +
+                           "}, {'name': 's', 'expr': {'call': 'image.sharpness', 'args': [" + Decode("dead_letter") + "]}}]},"
+                           "{'op': 'select', 'input': 1, 'columns': [{'name': 's', 'expr': {'column': 's'}}]}";
+  const auto root = *Optimized(both);
+  const auto projects = Find(*root, Kind::kProject);
+  ASSERT_EQ(projects.size(), 1u) << ToString(*root);
+  EXPECT_EQ(projects[0]->projections.size(), 1u) << ToString(*root);
+}
+
 TEST(Rules, PruningKeepsTheOutputOfEveryNode) {
   const std::string wide = "{'op': 'with_columns', 'input': 0, 'columns': [{'name': 'y', 'expr': {'udf': 'f', 'args': [{'column': 'a'}]}}]}";
   const std::string nodes[] = {
@@ -112,8 +147,8 @@ TEST(Rules, LimitsReachTheSourceThroughProjectsOnly) {
   EXPECT_EQ(limit_of("{'op': 'select', 'input': 0, 'columns': [{'name': 'b', 'expr': {'column': 'b'}}]}," + limit), 7);
   EXPECT_EQ(limit_of("{'op': 'filter', 'input': 0, 'predicate': {'call': 'is_null', 'args': [{'column': 'a'}]}}," + limit), std::nullopt);
   EXPECT_EQ(limit_of("{'op': 'explode', 'input': 0, 'column': 'list', 'ignore_empty_and_null': true}," + limit), std::nullopt);
-  EXPECT_EQ(limit_of("{'op': 'with_columns', 'input': 0, 'columns': [{'name': 'i', 'expr': {'call': 'image.decode', "
-                     "'args': [{'column': 'file'}], 'options': {'on_error': 'dead_letter'}}}]}," + limit), std::nullopt);
+  EXPECT_EQ(limit_of("{'op': 'with_columns', 'input': 0, 'columns': [{'name': 'i', 'expr': " + Decode("dead_letter") + "}]}," +
+                     limit), std::nullopt);
   EXPECT_EQ(limit_of("{'op': 'limit', 'input': 0, 'count': 9223372036854775807, 'offset': 9223372036854775807}"),
             std::numeric_limits<int64_t>::max());
 }
@@ -154,16 +189,13 @@ TEST(Rules, DecodersScaleOnlyWhereEveryUseIsAResize) {
 }
 
 TEST(Rules, RemoteFilesAreFetchedOnceByTheStrictestPolicy) {
-  const auto decode = [](const std::string& policy) {
-    return "{'call': 'image.decode', 'args': [{'column': 'file'}], 'options': {'on_error': '" + policy + "'}}";
-  };
   const std::pair<std::vector<std::string>, std::string> cases[] = {{{"null"}, "null"},
                                                                     {{"dead_letter", "null"}, "dead_letter"},
                                                                     {{"null", "dead_letter"}, "dead_letter"},
                                                                     {{"raise", "null"}, "raise"}};
   for (const auto& [policies, expected] : cases) {
     std::vector<std::string> expressions;
-    for (const std::string& policy : policies) expressions.push_back(decode(policy));
+    for (const std::string& policy : policies) expressions.push_back(Decode(policy));
     const auto root = *Optimized(WithColumns(expressions));
     const auto fetches = Find(*root, Kind::kFetch);
     ASSERT_EQ(fetches.size(), 1u) << ToString(*root);
