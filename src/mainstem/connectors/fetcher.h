@@ -15,6 +15,9 @@ namespace mainstem {
 /// How references may be fetched.
 struct FetchPolicy {
   int max_in_flight = 64;                       ///< requests open at once
+  /// Of those, to one host and port; one connection each, or fewer where HTTP/2 shares them. Servers with a short queue
+  /// of new connections drop what exceeds it, and a dropped one is tried again after a second.
+  int max_in_flight_per_host = 32;
   int64_t max_bytes_in_flight = 256 << 20;      ///< received and not yet handed on
   int64_t max_file_bytes = int64_t{1} << 30;    ///< a larger file is a row error
   int64_t connect_timeout_ns = 10'000'000'000;

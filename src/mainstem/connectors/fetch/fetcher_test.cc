@@ -305,7 +305,8 @@ TEST(Http, ChangedVersionIsARowError) {
               HasSubstr("has changed"));
 }
 
-TEST(Http, ManyRequestsAreOpenAtOnceAndNoMoreThanAllowed) {
+// Fetches 200 files from one server, which holds its first answers back until `expected` requests are open at once.
+void ExpectOpenAtOnce(const FetchPolicy& policy, int expected) {
   std::mutex mutex;
   std::condition_variable changed;
   int open = 0, most = 0, served = 0;
@@ -313,20 +314,68 @@ TEST(Http, ManyRequestsAreOpenAtOnceAndNoMoreThanAllowed) {
     std::unique_lock lock(mutex);
     most = std::max(most, ++open);
     changed.notify_all();
-    // The first 64 answer only when all 64 are here: fewer at once would never end (but for the deadline).
-    if (served < 64) changed.wait_for(lock, std::chrono::seconds(20), [&] { return most >= 64; });
+    // Fewer at once would never end (but for the deadline).
+    if (served < expected) changed.wait_for(lock, std::chrono::seconds(20), [&] { return most >= expected; });
     --open;
     ++served;
     return TestServer::Ok("x");
   });
-  auto fetcher = MakeFetcher(Local());
+  auto fetcher = MakeFetcher(policy);
   std::vector<std::promise<bool>> promises(200);
   for (auto& promise : promises) {
     fetcher->Fetch({.uri = server.Url("/")}, [&](Result<Bytes> result) { promise.set_value(result.ok()); });
   }
   for (auto& promise : promises) EXPECT_TRUE(promise.get_future().get());
-  EXPECT_EQ(most, 64);
-  EXPECT_LE(server.connections(), 64);
+  EXPECT_EQ(most, expected);
+  EXPECT_LE(server.connections(), expected);
+}
+
+TEST(Http, ManyRequestsAreOpenAtOnceAndNoMoreThanAllowed) {
+  FetchPolicy policy = Local();
+  policy.max_in_flight_per_host = policy.max_in_flight;
+  ExpectOpenAtOnce(policy, 64);
+}
+
+TEST(Http, OneHostGetsNoMoreConnectionsThanItsShare) {
+  ExpectOpenAtOnce(Local(), 32);
+  FetchPolicy policy = Local();
+  policy.max_in_flight_per_host = 3;
+  ExpectOpenAtOnce(policy, 3);
+}
+
+TEST(Http, RequestsForOtherHostsOvertakeThoseThatWaitForABusyOne) {
+  TestServer* self = nullptr;
+  TestServer busy([&](const std::string&) {
+    self->WaitForEnd();
+    return std::string();
+  });
+  self = &busy;
+  TestServer idle([](const std::string&) { return TestServer::Ok("x"); });
+  FetchPolicy policy = Local();
+  policy.max_in_flight_per_host = 2;
+  auto fetcher = MakeFetcher(policy);
+  std::vector<std::promise<Status>> promises(50);
+  for (auto& promise : promises) {
+    fetcher->Fetch({.uri = busy.Url("/")}, [&](Result<Bytes> result) { promise.set_value(result.status()); });
+  }
+  EXPECT_EQ(FetchOne(*fetcher, {.uri = idle.Url("/")}).ValueOrDie(), "x");
+  fetcher->Stop();
+  for (auto& promise : promises) EXPECT_EQ(ClassOf(promise.get_future().get()), ErrorClass::kCancelled);
+}
+
+TEST(Http, RefusedReferencesMakeRoomForThoseBehindThem) {
+  TestServer server([](const std::string&) { return TestServer::Ok("x"); });
+  FetchPolicy policy = Local();
+  policy.max_in_flight_per_host = 1;
+  auto fetcher = MakeFetcher(policy);
+  std::vector<std::promise<ErrorClass>> promises(20);
+  for (auto& promise : promises) {
+    fetcher->Fetch({.uri = server.Url("/"), .offset = -1}, [&](Result<Bytes> result) {
+      promise.set_value(ClassOf(result.status()));
+    });
+  }
+  EXPECT_EQ(FetchOne(*fetcher, {.uri = server.Url("/")}).ValueOrDie(), "x");
+  for (auto& promise : promises) EXPECT_EQ(promise.get_future().get(), ErrorClass::kRow);
 }
 
 TEST(Http, BudgetSmallerThanEachFileStillLetsAllPass) {

@@ -4,8 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <iterator>
 #include <list>
-#include <vector>
+#include <map>
+#include <utility>
 
 #include "mainstem/connectors/fetch/http_transfer.h"
 #include "mainstem/platform/clock.h"
@@ -34,6 +37,21 @@ int64_t BackoffNs(int attempts) {
   return full / 2 + static_cast<int64_t>(SystemRandom().Next() % static_cast<uint64_t>(full / 2));
 }
 
+// "http example.org 80 ", or nothing for what is no url: it fails when it is begun.
+std::string HostOf(const std::string& url) {
+  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parsed(curl_url(), &curl_url_cleanup);
+  if (!parsed || curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return "";
+  std::string host;
+  for (const CURLUPart part : {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT}) {
+    char* text = nullptr;
+    if (curl_url_get(parsed.get(), part, &text, CURLU_DEFAULT_PORT) == CURLUE_OK) host += text;
+    curl_free(text);
+    host += ' ';
+  }
+  for (char& c : host) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return host;
+}
+
 }  // namespace
 
 // What the client's thread works on.
@@ -58,10 +76,23 @@ class HttpClient::Loop {
     return most - open;
   }
 
+  bool has_room_at(const std::string& host) const {
+    const auto open = open_at_.find(host);
+    return open == open_at_.end() || open->second < std::max(1, policy_.max_in_flight_per_host);
+  }
+
+  void Reserve(const std::string& host) { ++open_at_[host]; }
+
+  /// Starts a request for which there is room.
   void Begin(Request request) {
     const int64_t now_ns = SystemClock().MonotonicNs();
-    auto transfer = std::make_unique<HttpTransfer>(std::move(request.file), std::move(request.done), policy_, budget_,
-                                                   now_ns);
+    FetchDone done = [this, host = std::move(request.host), done = std::move(request.done)](Result<Bytes> result) {
+      const auto open = open_at_.find(host);
+      if (--open->second == 0) open_at_.erase(open);
+      answered_some_ = true;
+      done(std::move(result));
+    };
+    auto transfer = std::make_unique<HttpTransfer>(std::move(request.file), std::move(done), policy_, budget_, now_ns);
     const Status good = transfer->Check();
     if (!good.ok()) {
       transfer->Answer(good);
@@ -71,8 +102,9 @@ class HttpClient::Loop {
     StartAttempt(std::prev(transfers_.end()), now_ns);
   }
 
-  /// Lets curl work, ends what has ended, then waits until there is something to do.
-  void RunOnce() {
+  /// Lets curl work, ends what has ended, then waits until there is something to do. Says whether requests were
+  /// answered since the last time, so that there is room for others.
+  bool RunOnce() {
     int64_t now_ns = SystemClock().MonotonicNs();
     const bool may_receive = budget_.has_room();
     for (auto& transfer : transfers_) {
@@ -85,8 +117,10 @@ class HttpClient::Loop {
     curl_multi_perform(multi_, &running);
     const bool ended_some = EndFinished();
     now_ns = SystemClock().MonotonicNs();
-    const int64_t wait_ns = ended_some ? 0 : WatchTimes(now_ns);
+    int64_t wait_ns = ended_some ? 0 : WatchTimes(now_ns);
+    if (answered_some_) wait_ns = 0;
     curl_multi_poll(multi_, nullptr, 0, static_cast<int>((wait_ns + 999'999) / 1'000'000), nullptr);
+    return std::exchange(answered_some_, false);
   }
 
   void Cancel() {
@@ -140,6 +174,7 @@ class HttpClient::Loop {
     transfer->Answer(std::move(result));
   }
 
+  // Says whether an attempt has ended.
   bool EndFinished() {
     bool some = false;
     int left = 0;
@@ -224,6 +259,8 @@ class HttpClient::Loop {
   std::list<std::unique_ptr<HttpTransfer>> transfers_;  // oldest first; those that wait for another attempt too
   std::vector<Easy> busy_;
   std::vector<Easy> idle_;
+  std::map<std::string, int> open_at_;  // begun and not answered, by host
+  bool answered_some_ = false;
   bool has_reached_some_ = false;
 };
 
@@ -237,7 +274,9 @@ void HttpClient::Fetch(FileReference file, FetchDone done) {
     const std::lock_guard lock(mutex_);
     if (stopping_) status = CancelledError("the fetch was cancelled");
     if (status.ok()) {
-      waiting_.push_back({std::move(file), std::move(done)});
+      std::string host = HostOf(file.uri);
+      waiting_.push_back({std::move(file), std::move(done), std::move(host)});
+      has_news_ = true;
       if (loop_) {
         loop_->Wake();
       } else {
@@ -250,25 +289,44 @@ void HttpClient::Fetch(FileReference file, FetchDone done) {
   done(status);
 }
 
+std::vector<HttpClient::Request> HttpClient::TakeReady() {
+  std::vector<Request> ready;
+  const size_t room = loop_->room();
+  std::deque<Request> kept;
+  while (ready.size() < room && !waiting_.empty()) {
+    Request request = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (loop_->has_room_at(request.host)) {
+      loop_->Reserve(request.host);
+      ready.push_back(std::move(request));
+    } else {
+      kept.push_back(std::move(request));
+    }
+  }
+  waiting_.insert(waiting_.begin(), std::make_move_iterator(kept.begin()), std::make_move_iterator(kept.end()));
+  return ready;
+}
+
 void HttpClient::Run() {
   for (;;) {
-    std::deque<Request> begun;
+    std::vector<Request> ready;
     {
       const std::lock_guard lock(mutex_);
       if (stopping_) break;
-      for (size_t room = loop_->room(); room > 0 && !waiting_.empty(); --room) {
-        begun.push_back(std::move(waiting_.front()));
-        waiting_.pop_front();
-      }
+      if (std::exchange(has_news_, false)) ready = TakeReady();
     }
-    for (Request& request : begun) loop_->Begin(std::move(request));
-    loop_->RunOnce();
+    for (Request& request : ready) loop_->Begin(std::move(request));
+    if (loop_->RunOnce()) {
+      const std::lock_guard lock(mutex_);
+      has_news_ = true;
+    }
   }
   loop_->Cancel();
 }
 
 void HttpClient::Wake() {
   const std::lock_guard lock(mutex_);
+  has_news_ = true;
   if (loop_) loop_->Wake();
 }
 

@@ -5,6 +5,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <vector>
 
 #include "mainstem/connectors/fetch/byte_budget.h"
 #include "mainstem/connectors/fetch/store_reads.h"
@@ -20,7 +22,9 @@ namespace mainstem {
 /// * The policy is checked on the very address that a connection is about to be made to.
 /// * Connection failures, stalls, bodies that end early, 408, 425, 429 and 5xx are tried again after 0.2 s, 0.4 s, …
 ///   (or what Retry-After says, at most 30 s), half of it by chance. Other answers are row errors.
-/// * At most `max_in_flight` requests are open. While received bytes exceed the budget only the oldest request receives.
+/// * At most `max_in_flight` requests are open, of them at most `max_in_flight_per_host` to urls of one host and port; a
+///   request that waits for its next attempt counts. Requests for other hosts overtake those that wait for a busy one.
+/// * While received bytes exceed the budget only the oldest request receives.
 class HttpClient {
  public:
   HttpClient(const FetchPolicy& policy, ByteBudget& budget);
@@ -38,12 +42,16 @@ class HttpClient {
   struct Request {
     FileReference file;
     FetchDone done;
+    std::string host;
   };
+  /// Takes what may be begun now, oldest first.
+  std::vector<Request> TakeReady();
 
   const FetchPolicy policy_;
   ByteBudget& budget_;
   std::mutex mutex_;
   std::deque<Request> waiting_;
+  bool has_news_ = false;  // room, or a request, that was not there when the queue was last looked through
   bool stopping_ = false;
   std::unique_ptr<Loop> loop_;  // made with the first request
   std::unique_ptr<Thread> thread_;
