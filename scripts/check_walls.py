@@ -41,6 +41,7 @@ THREADED: dict[str, str] = {
     "connectors/fetch": "remote reads run ahead of the decoder",
     "connectors/files/remote_store": "one client a remote store, whichever subtask comes first",
     "connectors/files/open_file": "waits for the fetcher's answer while a job is set up",
+    "operators/relational": "Acero answers from threads of its own, and is told to stop from another",
     "media/video/plugin.cc": "FFmpeg's plug-in is loaded once, by whichever subtask comes first",
     "media/document/pdfium": "pdfium serves one caller at a time",
 }

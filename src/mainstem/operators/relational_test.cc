@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <random>
-#include <set>
+#include <thread>
 
 #include "mainstem/operators/operator_harness.h"
 
@@ -103,6 +103,50 @@ TEST(Aggregate, GroupsByKeysNullAmongThem) {
   ExpectColumn(sums, "out", "int64", "[4, null, 6]");
 }
 
+TEST(Aggregate, GroupsComeInTheOrderOfTheirFirstRow) {
+  // 7 groups over 300,000 rows, more than Acero gives to one thread.
+  arrow::Int64Builder builder;
+  for (int64_t i = 0; i < 300'000; ++i) ASSERT_TRUE(builder.Append((i * i + 3 * i) % 7 + (i > 150'000 ? 10 : 0)).ok());
+  const auto keys = *builder.Finish();
+  std::vector<int64_t> expected;
+  for (int64_t i = 0; i < keys->length(); ++i) {
+    const int64_t key = static_cast<const arrow::Int64Array&>(*keys).Value(i);
+    if (std::find(expected.begin(), expected.end(), key) == expected.end()) expected.push_back(key);
+  }
+  const auto schema = arrow::schema({arrow::field("k", arrow::int64())});
+  const auto output = ToArrow({{"k", LogicalType::Int64()}, {"n", LogicalType::Int64()}});
+  const auto step = MakeAggregate({"k"}, {{.name = "n", .function = "count_all"}}, output);
+  for (int round = 0; round < 5; ++round) {
+    const auto groups = *(*step->Run({arrow::Table::Make(schema, {keys})}))->CombineChunks();
+    const auto& found = static_cast<const arrow::Int64Array&>(*groups->column(0)->chunk(0));
+    ASSERT_EQ(std::vector<int64_t>(found.raw_values(), found.raw_values() + found.length()), expected);
+  }
+}
+
+TEST(Aggregate, ASumBeyondInt64IsAnErrorAndItsMeanIsNot) {
+  const std::string half = "4611686018427387904";  // 2^62
+  const Rows rows({{"k", "int64", "[0, 0, 1, 1, 1]"}, {"v", "int64", "[" + half + "," + half + "," + half + ", -" + half + ", 5]"}});
+  const auto sum_of = [&](std::vector<std::string> keys, const Rows& of) {
+    Columns output = {{"out", LogicalType::Int64()}};
+    if (!keys.empty()) output.insert(output.begin(), {"k", LogicalType::Int64()});
+    return MakeAggregate(keys, {Call("sum", "v")}, ToArrow(output))->Run({ToTable(of)});
+  };
+  for (const std::vector<std::string>& keys : {std::vector<std::string>{}, std::vector<std::string>{"k"}}) {
+    const auto wrapped = sum_of(keys, rows);
+    ASSERT_FALSE(wrapped.ok()) << (*wrapped)->ToString();  // 2^63 of the first group, 2^63 + 5 of all
+    EXPECT_EQ(ClassOf(wrapped.status()), ErrorClass::kJob);
+    EXPECT_NE(wrapped.status().message().find("int64"), std::string::npos) << wrapped.status();
+  }
+  const Rows fits({{"v", "int64", "[" + half + "," + half + ", -1, -" + half + "]"}});  // leaves int64 on the way only
+  ExpectColumn(*sum_of({}, fits), "out", "int64", "[4611686018427387903]");
+  const Rows large({{"v", "uint64", "[9223372036854775807]"}});
+  ExpectColumn(*sum_of({}, large), "out", "int64", "[9223372036854775807]");
+  EXPECT_FALSE(sum_of({}, Rows({{"v", "uint64", "[9223372036854775808]"}})).ok());
+  const auto mean = MakeAggregate({}, {Call("mean", "v")}, ToArrow({{"out", LogicalType::Float64()}}));
+  ExpectColumn(*mean->Run({ToTable(Rows({{"v", "int64", "[" + half + "," + half + "]"}}))}), "out", "float64",
+               "[4611686018427387904]");
+}
+
 TEST(Distinct, KeepsFirstOrLastAndNullEqualsNull) {
   const Rows rows({{"k", "int64", "[1, null, 1, null, 2]"}, {"n", "int64", "[0, 1, 2, 3, 4]"}});
   ExpectColumn(*MakeDistinct({"k"}, true)->Run({ToTable(rows)}), "n", "int64", "[0, 1, 4]");
@@ -111,7 +155,7 @@ TEST(Distinct, KeepsFirstOrLastAndNullEqualsNull) {
   EXPECT_EQ((*MakeDistinct({"k"}, true)->Run({Nothing(rows)}))->num_rows(), 0);
 }
 
-// Random keys and what a nested loop makes of them, as multisets of texts.
+// Random keys and what a nested loop makes of them, in its order.
 class JoinTest : public ::testing::TestWithParam<JoinKind> {
  protected:
   using Keys = std::vector<std::optional<int>>;
@@ -135,8 +179,8 @@ class JoinTest : public ::testing::TestWithParam<JoinKind> {
     }
     return Rows({{"k", "int64", key_cells + "]"}, {payload, "\"audio_clip\"", cells + "]"}});
   }
-  static std::multiset<std::string> Brute(JoinKind kind, const Keys& left, const Keys& right) {
-    std::multiset<std::string> out;
+  static std::vector<std::string> Brute(JoinKind kind, const Keys& left, const Keys& right) {
+    std::vector<std::string> out;
     std::vector<bool> right_matched(right.size());
     const bool left_only = kind == JoinKind::kSemi || kind == JoinKind::kAnti;
     for (size_t l = 0; l < left.size(); ++l) {
@@ -144,16 +188,16 @@ class JoinTest : public ::testing::TestWithParam<JoinKind> {
       for (size_t r = 0; r < right.size(); ++r) {
         if (!left[l] || !right[r] || *left[l] != *right[r]) continue;
         matched = right_matched[r] = true;
-        if (!left_only) out.insert(Show(left[l]) + "|" + std::to_string(l) + "|" + std::to_string(r));
+        if (!left_only) out.push_back(Show(left[l]) + "|" + std::to_string(l) + "|" + std::to_string(r));
       }
       const std::string alone = Show(left[l]) + "|" + std::to_string(l) + "|null";
-      if (kind == JoinKind::kSemi && matched) out.insert(alone);
-      if (kind == JoinKind::kAnti && !matched) out.insert(alone);
-      if ((kind == JoinKind::kLeft || kind == JoinKind::kOuter) && !matched) out.insert(alone);
+      if (kind == JoinKind::kSemi && matched) out.push_back(alone);
+      if (kind == JoinKind::kAnti && !matched) out.push_back(alone);
+      if ((kind == JoinKind::kLeft || kind == JoinKind::kOuter) && !matched) out.push_back(alone);
     }
     if (kind == JoinKind::kRight || kind == JoinKind::kOuter) {
       for (size_t r = 0; r < right.size(); ++r) {
-        if (!right_matched[r]) out.insert(Show(right[r]) + "|null|" + std::to_string(r));
+        if (!right_matched[r]) out.push_back(Show(right[r]) + "|null|" + std::to_string(r));
       }
     }
     return out;
@@ -181,9 +225,9 @@ TEST_P(JoinTest, GivesWhatANestedLoopGives) {
                             ->Run({left.empty() ? Nothing(left_rows) : ToTable(left_rows),
                                    right.empty() ? Nothing(right_rows) : ToTable(right_rows)});
     ASSERT_TRUE(joined.ok()) << joined.status();
-    std::multiset<std::string> got;
+    std::vector<std::string> got;
     for (int64_t row = 0; row < (*joined)->num_rows(); ++row) {
-      got.insert((*(*joined)->GetColumnByName("k")->GetScalar(row))->ToString() + "|" + Uri(*joined, "left", row) + "|" +
+      got.push_back((*(*joined)->GetColumnByName("k")->GetScalar(row))->ToString() + "|" + Uri(*joined, "left", row) + "|" +
                  Uri(*joined, "right", row));
     }
     EXPECT_EQ(got, Brute(kind, left, right)) << "round " << round;
@@ -202,6 +246,42 @@ TEST(Join, CrossGivesEveryPair) {
   ExpectColumn(joined, "a", "int64", "[1, 1, 1, 2, 2, 2]");
   ExpectColumn(joined, "b", "int64", "[5, 6, 7, 5, 6, 7]");
   EXPECT_EQ((*step->Run({ToTable(left), Nothing(right)}))->num_rows(), 0);
+}
+
+// Keys that are all the same: every row of one side meets every row of the other.
+TablePtr SameKeys(int64_t rows, const std::string& payload) {
+  const auto keys = *arrow::MakeArrayFromScalar(arrow::Int64Scalar(1), rows);
+  const auto values = *arrow::MakeArrayFromScalar(arrow::Int64Scalar(2), rows);
+  return arrow::Table::Make(arrow::schema({arrow::field("k", arrow::int64()), arrow::field(payload, arrow::int64())}),
+                            {keys, values});
+}
+
+TEST(Join, AResultBeyondTheBoundsIsAnErrorAndNotMade) {
+  const auto output = ToArrow({{"k", LogicalType::Int64()}, {"a", LogicalType::Int64()}, {"b", LogicalType::Int64()}});
+  const StepBounds bounds{.result_bytes_max = 100 << 20};
+  for (const JoinKind kind : {JoinKind::kInner, JoinKind::kOuter}) {
+    // 10^10 pairs would take 160 GB as row numbers alone.
+    const auto joined = MakeJoin(kind, {"k"}, {"k"}, output)->Run({SameKeys(100'000, "a"), SameKeys(100'000, "b")}, bounds);
+    ASSERT_FALSE(joined.ok());
+    EXPECT_EQ(ClassOf(joined.status()), ErrorClass::kJob);
+    EXPECT_NE(joined.status().message().find("memory_budget"), std::string::npos) << joined.status();
+  }
+  const auto pairs = ToArrow({{"k", LogicalType::Int64()}, {"a", LogicalType::Int64()}, {"k2", LogicalType::Int64()},
+                              {"b", LogicalType::Int64()}});
+  const auto crossed = MakeJoin(JoinKind::kCross, {}, {}, pairs)->Run({SameKeys(40'000, "a"), SameKeys(40'000, "b")}, bounds);
+  EXPECT_EQ(ClassOf(crossed.status()), ErrorClass::kJob) << crossed.status();
+}
+
+TEST(Join, StopsWhenTold) {
+  const auto output = ToArrow({{"k", LogicalType::Int64()}, {"a", LogicalType::Int64()}, {"b", LogicalType::Int64()}});
+  const auto stop = std::make_shared<std::atomic<bool>>(false);
+  const auto step = MakeJoin(JoinKind::kInner, {"k"}, {"k"}, output);
+  Status status;
+  // 10^10 pairs would take minutes.
+  std::thread running([&] { status = step->Run({SameKeys(100'000, "a"), SameKeys(100'000, "b")}, {.stop = stop}).status(); });
+  stop->store(true);
+  running.join();
+  EXPECT_EQ(ClassOf(status), ErrorClass::kCancelled) << status;
 }
 
 TEST(Relational, CollectsComputesAndEmitsInOrder) {
