@@ -126,7 +126,8 @@ TEST(Manifest, LeadsNowhereOutsideItsFolder) {
   for (const std::string name :
        {"/etc/passwd", "../other/checkpoint-1/1-0-0.snapshot", "checkpoint-1/../../x.snapshot",
         "checkpoint-1/a/b.snapshot", "checkpoint-1/.snapshot", "checkpoint-01/1-0-0.snapshot", "checkpoint-1/manifest",
-        "checkpoint-1", "x/1.snapshot", "checkpoint--1/1.snapshot", "checkpoint-99999999999999999999/1.snapshot", "", "/"}) {
+        "checkpoint-1", "x/1.snapshot", "checkpoint--1/1.snapshot", "checkpoint-99999999999999999999/1.snapshot", "",
+        "/"}) {
     nlohmann::json json = ExampleJson();
     json["subtasks"][0]["file"] = name;
     EXPECT_FALSE(FromJson(json.dump()).ok()) << name;

@@ -56,9 +56,21 @@ Result<std::unique_ptr<Storage>> Storage::Open(FileSystem& files, const std::str
   return std::unique_ptr<Storage>(new Storage(job_folder, job, *std::move(lock), epoch, plants));
 }
 
+// A process that was killed, or whose disk failed, between making a folder and syncing the one above has left a name
+// that is there and not durable. Where there is no epoch yet, no process before has been here.
+Status Storage::SyncNamesAbove(const JobFolder& folder) {
+  std::string below = folder.path();
+  for (std::string above = FolderOf(below); above != below; below = above, above = FolderOf(below)) {
+    // One that we may pass through but not read cannot be synced by itself.
+    if (!folder.files().SyncFolder(above).ok()) return folder.files().SyncDevice(folder.path());
+  }
+  return Status::OK();
+}
+
 Result<int64_t> Storage::BeginEpoch(const JobFolder& folder, const Clock& clock) {
   const auto previous = folder.ReadEpoch();
   if (!previous.ok() && !IsDamage(previous.status())) return previous.status();
+  if (!previous.ok()) ARROW_RETURN_NOT_OK(SyncNamesAbove(folder));
   int64_t newest = previous.ok() ? previous->number : 0;
   ARROW_ASSIGN_OR_RAISE(const auto folders, folder.Folders());
   for (const FolderName& each : folders) {
@@ -212,6 +224,10 @@ Result<Manifest> Storage::ReadVerified(const FolderName& folder) const {
     return Damaged(folder_.Path(ToString(folder)), fmt::format("it belongs to the job '{}'", manifest.job));
   }
   ARROW_RETURN_NOT_OK(folder_.VerifyFiles(manifest, /*content=*/true));
+  // A process that was killed after the rename has left a name that a power loss could still take away, after what the
+  // checkpoint covers has been committed.
+  ARROW_RETURN_NOT_OK(folder_.files().SyncFolder(folder_.Path(ToString(folder))));
+  ARROW_RETURN_NOT_OK(folder_.files().SyncFolder(folder_.path()));
   return manifest;
 }
 

@@ -68,7 +68,7 @@ class Storage {
 
   /// The newest complete checkpoint or savepoint of which every byte verifies; nothing where there is none. A damaged
   /// one is named in `damaged` and the one before it used; a second damaged one, or no other, is an error that names
-  /// them.
+  /// them. What is returned is durable, whatever happened to the process that published it.
   Result<std::optional<Manifest>> Latest(std::vector<std::string>* damaged) const;
   /// A checkpoint or savepoint by its name ("savepoint-7") or its path, verified.
   Result<Manifest> Read(const std::string& name) const;
@@ -84,6 +84,7 @@ class Storage {
  private:
   Storage(JobFolder folder, std::string job, std::unique_ptr<FileLock> lock, int64_t epoch, StoragePlants plants);
 
+  static Status SyncNamesAbove(const JobFolder& folder);
   static Result<int64_t> BeginEpoch(const JobFolder& folder, const Clock& clock);
   static Status SweepPartials(const JobFolder& folder);
 

@@ -70,7 +70,8 @@ class FileSystem {
   virtual Result<FileStatus> Stat(const std::string& path) = 0;
   /// Names in no particular order, without "." and "..".
   virtual Result<std::vector<FolderEntry>> List(const std::string& folder) = 0;
-  /// Makes the folder and all above it; durable. No error where it exists.
+  /// Makes the folder and all above it; what it makes is durable. No error where it exists: then it is as durable as
+  /// whoever made it has left it.
   virtual Status MakeFolders(const std::string& folder) = 0;
 
   /// Replaces `to` at once. Durable after SyncFolder of both folders.

@@ -89,7 +89,7 @@ class SimulatedFileSystem : public SimulatedProcess {
   /// Bytes that fit on the disk, counting the content of files; nothing: no limit.
   void SetCapacity(std::optional<int64_t> bytes);
   int64_t used_bytes() const;
-  /// Every change fails.
+  /// Every change fails, but for syncs, which have nothing to do.
   void SetReadOnly(bool read_only);
   /// The next `count` calls of the kind on paths that `matches` accepts (none given: all paths) fail with the reason.
   void FailNext(FileOperation operation, int64_t count, std::function<bool(const std::string&)> matches = nullptr,

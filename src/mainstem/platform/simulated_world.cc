@@ -61,7 +61,9 @@ Status SimulatedWorld::Begin(const LifePtr& life, FileOperation operation, const
     --fault.count;
     return FailedCall(operation, path, fault.reason);
   }
-  if (IsChange(operation) && read_only) return FailedCall(operation, path, "Read-only file system");
+  const bool is_sync = operation == FileOperation::kSync || operation == FileOperation::kSyncFolder ||
+                       operation == FileOperation::kSyncDevice;
+  if (IsChange(operation) && !is_sync && read_only) return FailedCall(operation, path, "Read-only file system");
   return Status::OK();
 }
 
