@@ -39,15 +39,18 @@ _HOMES = {
         "from_records",
         "range",
         "read_csv",
+        "read_datagen",
         "read_files",
         "read_json",
         "read_parquet",
         "read_video_frames",
     ),
     "mainstem.job": ("Job",),
+    "mainstem.checkpoint": ("Checkpoint",),
     "mainstem.journal": ("Journal",),
     "mainstem.results": ("Row", "Rows"),
     "mainstem.schema": ("Schema",),
+    "mainstem.sink": ("Sink", "SinkJob", "SinkWriter"),
     "mainstem.user_function": ("UserFunction", "udf", "udtf"),
     "mainstem.values": ("Audio", "AudioClip", "File", "Image", "VideoClip"),
 }
@@ -86,6 +89,7 @@ if TYPE_CHECKING:
     from mainstem._functions import AiFunctions
     from mainstem.aggregates import AggregateExpression as AggregateExpression
     from mainstem.aggregates import count as count
+    from mainstem.checkpoint import Checkpoint as Checkpoint
     from mainstem.dataframe import DataFrame as DataFrame
     from mainstem.datatype import DataType as DataType
     from mainstem.datatype import ImageMode as ImageMode
@@ -110,6 +114,7 @@ if TYPE_CHECKING:
     from mainstem.io import from_records as from_records
     from mainstem.io import range as range
     from mainstem.io import read_csv as read_csv
+    from mainstem.io import read_datagen as read_datagen
     from mainstem.io import read_files as read_files
     from mainstem.io import read_json as read_json
     from mainstem.io import read_parquet as read_parquet
@@ -120,6 +125,9 @@ if TYPE_CHECKING:
     from mainstem.results import Rows as Rows
     from mainstem.schema import Schema as Schema
     from mainstem.settings import config as config
+    from mainstem.sink import Sink as Sink
+    from mainstem.sink import SinkJob as SinkJob
+    from mainstem.sink import SinkWriter as SinkWriter
     from mainstem.user_function import UserFunction as UserFunction
     from mainstem.user_function import udf as udf
     from mainstem.user_function import udtf as udtf

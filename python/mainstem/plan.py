@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mainstem.sink import SinkCalls
+
 if TYPE_CHECKING:
     from mainstem.user_function import UserFunction
 
@@ -26,7 +28,7 @@ class MemoryTable:
 class Node:
     """One step of a plan. Steps are shared between plans and never change.
 
-    ``fields`` is the step's JSON; user functions and memory tables stand in it as objects until the plan is
+    ``fields`` is the step's JSON; user functions, memory tables and sinks stand in it as objects until the plan is
     written out. ``inputs`` names the fields that hold earlier steps."""
 
     op: str
@@ -43,10 +45,11 @@ class Node:
 
 @dataclass(frozen=True)
 class WrittenPlan:
-    """A plan as the engine takes it: JSON, and the tables that it names."""
+    """A plan as the engine takes it: JSON, and the tables and sinks that it names."""
 
     json: str
     tables: Mapping[str, Any]
+    sinks: Mapping[str, SinkCalls] = field(default_factory=dict)
 
 
 def write(root: Node, *, payloads: bool = True, indent: int | None = None) -> WrittenPlan:
@@ -55,6 +58,7 @@ def write(root: Node, *, payloads: bool = True, indent: int | None = None) -> Wr
     position = {id(node): index for index, node in enumerate(order)}
     functions: dict[str, UserFunction] = {}
     tables: dict[str, Any] = {}
+    sinks: dict[str, SinkCalls] = {}
     names: dict[int, str] = {}
 
     def outside(value: Any) -> Any:
@@ -62,6 +66,9 @@ def write(root: Node, *, payloads: bool = True, indent: int | None = None) -> Wr
             name = names.setdefault(id(value), f"table-{len(names)}")
             tables[name] = value.table
             return name
+        if isinstance(value, SinkCalls):
+            sinks[value.name] = value
+            return value.name
         identity = getattr(value, "id", None)
         if isinstance(identity, str):
             functions[identity] = value
@@ -72,7 +79,7 @@ def write(root: Node, *, payloads: bool = True, indent: int | None = None) -> Wr
     steps = json.loads(json.dumps([_entry(node, position) for node in order], default=outside, allow_nan=False))
     udfs = {identity: function.to_json(payload=payloads) for identity, function in functions.items()}
     document = {"version": VERSION, "nodes": steps, "udfs": udfs}
-    return WrittenPlan(json.dumps(document, indent=indent), tables)
+    return WrittenPlan(json.dumps(document, indent=indent), tables, sinks)
 
 
 def _entry(node: Node, position: Mapping[int, int]) -> dict[str, Any]:

@@ -23,5 +23,6 @@ void AddError(nanobind::module_& module);
 void AddArrow(nanobind::module_& module);
 void AddEngine(nanobind::module_& module);
 void AddJournal(nanobind::module_& module);
+void AddCheckpoint(nanobind::module_& module);
 
 }  // namespace mainstem::bindings

@@ -7,4 +7,5 @@ NB_MODULE(_core, module) {
   mainstem::bindings::AddArrow(module);
   mainstem::bindings::AddEngine(module);
   mainstem::bindings::AddJournal(module);
+  mainstem::bindings::AddCheckpoint(module);
 }

@@ -3,10 +3,12 @@
 #include <arrow/record_batch.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
 #include "mainstem/bindings/arrow_capsules.h"
 #include "mainstem/bindings/bindings.h"
+#include "mainstem/bindings/python_sink.h"
 #include "mainstem/functions/builtin.h"
 #include "mainstem/runtime/engine.h"
 
@@ -72,6 +74,7 @@ auto WithoutGil(Function function) {
 }  // namespace
 
 void AddEngine(nb::module_& module) {
+  // A job may be waiting for the interpreter's lock, in a sink of Python's: nothing asks it for anything with the lock.
   module.def("functions_json", [] { return Check(BuiltinRegistry()).ToJson(); });
 
   nb::class_<PyJob>(module, "Job")
@@ -82,15 +85,23 @@ void AddEngine(nb::module_& module) {
              if (!batch) return nb::none();
              return nb::cast(PyBatch{std::move(batch)});
            })
-      .def("finished", [](PyJob& self) { return self.job->finished(); })
+      .def("finished", [](PyJob& self) { return WithoutGil([&] { return self.job->finished(); }); })
       .def("wait",
            [](PyJob& self, double timeout_s) {
              return Check(WithoutGil([&] { return self.job->WaitEnd(Nanoseconds(timeout_s)); }));
            })
+      .def("savepoint",
+           [](PyJob& self, bool stop, double timeout_s) {
+             return Check(WithoutGil([&] { return self.job->Savepoint(stop, Nanoseconds(timeout_s)); }));
+           })
+      .def("rescale",
+           [](PyJob& self, int task, int lanes) { Check(WithoutGil([&] { return self.job->Rescale(task, lanes); })); })
       .def("cancel", [](PyJob& self) { WithoutGil([&] { self.job->Cancel(); return 0; }); })
-      .def("progress_json", [](PyJob& self) { return self.job->FiguresJson(); })
-      .def("report_json", [](PyJob& self) { return self.job->FiguresJson(); })
-      .def("dead_letters", [](PyJob& self) { return PyTable{Check(DeadLetterTable(self.job->DeadLetters()))}; });
+      .def("progress_json", [](PyJob& self) { return WithoutGil([&] { return self.job->FiguresJson(); }); })
+      .def("report_json", [](PyJob& self) { return WithoutGil([&] { return self.job->FiguresJson(); }); })
+      .def("dead_letters", [](PyJob& self) {
+        return PyTable{Check(DeadLetterTable(WithoutGil([&] { return self.job->DeadLetters(); })))};
+      });
 
   nb::class_<PyEngine>(module, "Engine")
       .def("__init__",
@@ -107,13 +118,16 @@ void AddEngine(nb::module_& module) {
              const MemoryTables imported = ImportTables(tables);
              return Check(WithoutGil([&] { return self.engine->Explain(plan_json, imported, mode); }));
            })
-      .def("start", [](nb::handle_t<PyEngine> self, const std::string& plan_json, const nb::dict& tables,
-                       const std::string& job_json) {
-        const MemoryTables imported = ImportTables(tables);
-        Engine& engine = *nb::cast<PyEngine&>(self).engine;
-        auto job = Check(WithoutGil([&] { return engine.Start(plan_json, imported, job_json); }));
-        return PyJob(std::move(job), nb::borrow(self));
-      });
+      .def("start",
+           [](nb::handle_t<PyEngine> self, const std::string& plan_json, const nb::dict& tables,
+              const std::string& job_json, const nb::dict& sinks) {
+             const MemoryTables imported = ImportTables(tables);
+             const GivenSinks given = ImportSinks(sinks);
+             Engine& engine = *nb::cast<PyEngine&>(self).engine;
+             auto job = Check(WithoutGil([&] { return engine.Start(plan_json, imported, job_json, given); }));
+             return PyJob(std::move(job), nb::borrow(self));
+           },
+           nb::arg("plan_json"), nb::arg("tables"), nb::arg("job_json"), nb::arg("sinks") = nb::dict());
 }
 
 }  // namespace mainstem::bindings

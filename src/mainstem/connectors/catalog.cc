@@ -68,6 +68,14 @@ Result<const Entry*> Find(const std::vector<Entry>& entries, const std::string& 
   return JobError(fmt::format("there is no {} '{}'.{}", what, Escaped(name), Suggestion(name, names)));
 }
 
+Result<std::shared_ptr<Sink>> FindGiven(const ConnectorOptions& options, const GivenSinks& given) {
+  static const std::vector<OptionSpec> kOptions = {{.name = "sink", .doc = "Key of the sink.", .required = true}};
+  ARROW_ASSIGN_OR_RAISE(const Options checked, Options::Check("write_sink", kOptions, options));
+  const auto found = given.find(checked.String("sink"));
+  if (found != given.end()) return found->second;
+  return JobError("write_sink: the sink is an object of the program that made the plan; run the plan from there");
+}
+
 // A list of one may be written as the one.
 ConnectorOptions ListsMade(ConnectorOptions given, const std::vector<OptionSpec>& specs) {
   for (const OptionSpec& spec : specs) {
@@ -90,7 +98,8 @@ Result<std::shared_ptr<Source>> MakeSource(const std::string& connector, const C
 }
 
 Result<std::shared_ptr<Sink>> MakeSink(const std::string& connector, const ConnectorOptions& options,
-                                       const std::shared_ptr<arrow::Schema>& schema) {
+                                       const std::shared_ptr<arrow::Schema>& schema, const GivenSinks& given) {
+  if (connector == "given") return FindGiven(options, given);
   ARROW_ASSIGN_OR_RAISE(const SinkEntry* entry, Find(Sinks(), connector, "sink"));
   const auto specs = entry->options();
   ARROW_ASSIGN_OR_RAISE(const Options checked, Options::Check("write_" + connector, specs, ListsMade(options, specs)));

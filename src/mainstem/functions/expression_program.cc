@@ -7,6 +7,7 @@
 #include <arrow/datum.h>
 #include <arrow/record_batch.h>
 #include <arrow/scalar.h>
+#include <arrow/type_traits.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -134,6 +135,27 @@ Result<std::unique_ptr<ExpressionProgram>> ExpressionProgram::Make(const std::ve
   return program;
 }
 
+namespace {
+
+// "id = 7, score = 0.5": the first numbers, times and truth values of a row; of the planner's own columns or the others.
+std::string DescribeValues(const Columns& columns, const arrow::RecordBatch& batch, int64_t row, bool planned) {
+  constexpr int kMost = 4;
+  std::string text;
+  int named = 0;
+  for (size_t i = 0; i < columns.size() && named < kMost; ++i) {
+    const auto& column = batch.column(static_cast<int>(i));
+    if (columns[i].type.kind() != TypeKind::kPlain || columns[i].name.starts_with("__") != planned) continue;
+    if (!arrow::is_primitive(column->type_id()) && !arrow::is_decimal(column->type_id())) continue;
+    const auto value = column->GetScalar(row);
+    if (!value.ok()) continue;
+    text += fmt::format("{}{} = {}", named++ == 0 ? "" : ", ", planned ? "argument" : Escaped(columns[i].name, 80),
+                        (*value)->ToString());
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string DescribeInput(const Columns& columns, const arrow::RecordBatch& batch, int64_t row) {
   for (size_t i = 0; i < columns.size(); ++i) {
     const auto kind = columns[i].type.kind();
@@ -147,7 +169,8 @@ std::string DescribeInput(const Columns& columns, const arrow::RecordBatch& batc
     if (column->type_id() != arrow::Type::STRING || column->IsNull(row)) continue;
     return Escaped(static_cast<const arrow::StringArray&>(*column).GetView(row), 80);
   }
-  return "";
+  const std::string values = DescribeValues(columns, batch, row, false);
+  return values.empty() ? DescribeValues(columns, batch, row, true) : values;
 }
 
 namespace {

@@ -18,7 +18,7 @@ struct ProgramResult {
   std::vector<RowFault> faults;                        ///< rows set aside, ascending; absent from `columns`
 };
 
-/// Names a row for people, escaped: its file or clip, else its first text column, else empty.
+/// Names a row for people, escaped: its file or clip, else its first text, else its first few numbers ("id = 7"), else empty.
 std::string DescribeInput(const Columns& columns, const arrow::RecordBatch& batch, int64_t row);
 
 /// Several expressions compiled together: equal parts are computed once, and row functions that feed each

@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <optional>
 
+#include <nlohmann/json.hpp>
+
 #include "mainstem/functions/expression_program.h"
 #include "mainstem/operators/dead_letter.h"
 #include "mainstem/operators/pending.h"
@@ -32,6 +34,8 @@ class CallOperator : public Operator {
 
   Status Open(OperatorContext& context) override {
     context_ = &context;
+    context.state().Number("offset", &offset_);
+    context.state().Form([this](Snapshot& to) { Save(to); }, [this](Snapshot& from) { return Load(from); });
     return Status::OK();
   }
 
@@ -51,13 +55,7 @@ class CallOperator : public Operator {
       added.reply = CallReply{};
       return Progress::kDone;
     }
-    arrow::ArrayVector columns;
-    for (const int column : options_.arguments) columns.push_back(added.batch.rows->column(column));
-    auto call = arrow::RecordBatch::Make(options_.call, rows, std::move(columns));
-    rows_in_flight_ += rows;
-    added.bytes = BytesOf(*added.batch.rows);
-    bytes_held_ += added.bytes;
-    pending_.Expect(context_->StartCall(std::move(call)));
+    Send(added);
     return last ? Progress::kDone : Progress::kMore;
   }
 
@@ -87,6 +85,55 @@ class CallOperator : public Operator {
  private:
   static constexpr int64_t kBytesHeld = 64 << 20;
   static constexpr size_t kMostHeld = 1024;  // batches, were they empty
+
+  // Sends the entry that was added last.
+  void Send(OpenCall& added) {
+    arrow::ArrayVector columns;
+    for (const int column : options_.arguments) columns.push_back(added.batch.rows->column(column));
+    const int64_t rows = added.batch.rows->num_rows();
+    auto call = arrow::RecordBatch::Make(options_.call, rows, std::move(columns));
+    rows_in_flight_ += rows;
+    added.bytes = BytesOf(*added.batch.rows);
+    bytes_held_ += added.bytes;
+    pending_.Expect(context_->StartCall(std::move(call)));
+  }
+
+  // Inputs of all calls, and the replies that wait behind an earlier call: they have been paid for.
+  void Save(Snapshot& to) const {
+    auto failures = nlohmann::json::array();
+    for (const OpenCall& call : pending_.entries()) {
+      const auto index = static_cast<int64_t>(to.batches["calls"].size());
+      to.batches["calls"].push_back(call.batch);
+      if (!call.reply || !call.reply->status.ok() || !call.reply->rows) continue;
+      to.batches["replies"].push_back({.rows = call.reply->rows, .order = index});
+      for (const auto& failure : call.reply->failures) failures.push_back({index, failure.row, failure.reason});
+    }
+    to.texts["failures"] = failures.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  }
+
+  Status Load(Snapshot& from) {
+    const std::vector<Batch> replies = from.Take("replies");
+    const auto failures = nlohmann::json::parse(from.Text("failures"), nullptr, false);
+    int64_t index = 0;
+    size_t next = 0;
+    for (Batch& batch : from.Take("calls")) {
+      OpenCall& added = pending_.Add({.batch = std::move(batch)});
+      if (next < replies.size() && replies[next].order == index) {
+        added.reply = CallReply{.rows = replies[next++].rows};
+        for (const auto& entry : failures) {
+          if (entry.at(0) == index) added.reply->failures.push_back({entry.at(1), entry.at(2)});
+        }
+        added.bytes = BytesOf(*added.batch.rows) + BytesOf(*added.reply->rows);
+        bytes_held_ += added.bytes;
+      } else if (added.batch.rows->num_rows() == 0) {
+        added.reply = CallReply{};
+      } else {
+        Send(added);
+      }
+      ++index;
+    }
+    return Status::OK();
+  }
 
   Result<std::shared_ptr<arrow::RecordBatch>> Joined(const OpenCall& call, Output& output) {
     const auto& rows = call.batch.rows;

@@ -55,6 +55,9 @@ class Explode : public Operator {
 
   Status Open(OperatorContext& context) override {
     target_bytes_ = context.target_batch_bytes();
+    context.state().Number("row", &row_);
+    context.state().Number("item", &item_);
+    context.state().Number("rows_out", &rows_out_);
     return Status::OK();
   }
 

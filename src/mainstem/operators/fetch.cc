@@ -38,6 +38,16 @@ class Fetch : public Operator {
     context_ = &context;
     ARROW_ASSIGN_OR_RAISE(CellReader reader, CellReader::Make(LogicalType::File()));
     reader_ = std::make_unique<CellReader>(std::move(reader));
+    context.state().Number("offset", &offset_);
+    // Files name their version, so what is on its way is fetched again and not kept.
+    context.state().Form(
+        [this](Snapshot& to) {
+          for (const Fetching& entry : pending_.entries()) to.batches["files"].push_back(entry.batch);
+        },
+        [this](Snapshot& from) {
+          for (Batch& batch : from.Take("files")) ARROW_RETURN_NOT_OK(Start(std::move(batch)));
+          return Status::OK();
+        });
     return Status::OK();
   }
 
@@ -51,26 +61,11 @@ class Fetch : public Operator {
       return Progress::kBlocked;
     }
     const bool last = offset_ + rows >= total;
-    Fetching entry{.batch = {.rows = batch.rows->Slice(offset_, rows),
-                             .order = batch.order,
-                             .last_of_order = last && batch.last_of_order}};
+    Batch part{.rows = batch.rows->Slice(offset_, rows),
+               .order = batch.order,
+               .last_of_order = last && batch.last_of_order};
     offset_ = last ? 0 : offset_ + rows;
-    entry.files.resize(static_cast<size_t>(rows));
-    entry.errors.resize(static_cast<size_t>(rows));
-    Fetching& added = pending_.Add(std::move(entry));
-    const auto& column = added.batch.rows->column(options_.column);
-    for (int64_t row = 0; row < rows; ++row) {
-      ARROW_ASSIGN_OR_RAISE(Value value, reader_->Read(column, row));
-      if (value.is_null()) continue;
-      const auto index = static_cast<size_t>(row);
-      added.files[index] = value.As<FileReference>();
-      if (added.files[index]->data) continue;
-      const int64_t id = context_->StartFetch(*added.files[index]);
-      pending_.Expect(id);
-      added.row_of[id] = index;
-      ++added.outstanding;
-      ++outstanding_;
-    }
+    ARROW_RETURN_NOT_OK(Start(std::move(part)));
     return last ? Progress::kDone : Progress::kMore;
   }
 
@@ -106,6 +101,28 @@ class Fetch : public Operator {
   static constexpr int64_t kRowsAtOnce = 16;
   static constexpr size_t kMostOutstanding = 128;
   static constexpr int64_t kBatchesHeld = 8;  // times the wanted bytes of a batch
+
+  // Asks for the files of a batch and puts it behind those that wait.
+  Status Start(Batch batch) {
+    const auto rows = static_cast<size_t>(batch.rows->num_rows());
+    Fetching entry{.batch = std::move(batch)};
+    entry.files.resize(rows);
+    entry.errors.resize(rows);
+    Fetching& added = pending_.Add(std::move(entry));
+    const auto& column = added.batch.rows->column(options_.column);
+    for (size_t row = 0; row < rows; ++row) {
+      ARROW_ASSIGN_OR_RAISE(Value value, reader_->Read(column, static_cast<int64_t>(row)));
+      if (value.is_null()) continue;
+      added.files[row] = value.As<FileReference>();
+      if (added.files[row]->data) continue;
+      const int64_t id = context_->StartFetch(*added.files[row]);
+      pending_.Expect(id);
+      added.row_of[id] = row;
+      ++added.outstanding;
+      ++outstanding_;
+    }
+    return Status::OK();
+  }
 
   Status EmitFront(Output& output) {
     Fetching& entry = pending_.front();

@@ -12,6 +12,12 @@ class Limit : public Operator {
  public:
   Limit(int64_t count, int64_t offset) : remaining_(count), to_skip_(offset) {}
 
+  Status Open(OperatorContext& context) override {
+    context.state().Number("remaining", &remaining_);
+    context.state().Number("to_skip", &to_skip_);
+    return Status::OK();
+  }
+
   Result<Progress> ProcessBatch(const Batch& batch, Output& output) override {
     const int64_t rows = batch.rows->num_rows();
     const int64_t skipped = std::min(to_skip_, rows);

@@ -10,8 +10,9 @@
 #include <vector>
 
 #include "mainstem/base/error.h"
+#include "mainstem/data/batch.h"
 #include "mainstem/data/file_reference.h"
-#include "mainstem/operators/batch.h"
+#include "mainstem/state/declared_state.h"
 
 namespace mainstem {
 
@@ -61,9 +62,12 @@ class OperatorContext {
   virtual int64_t target_batch_bytes() const = 0;
   /// Bytes that an operator which has to hold its whole input may hold.
   virtual int64_t holding_limit_bytes() const = 0;
+  /// Where Open declares what must survive. Between two events nothing else of an operator may matter but what can be
+  /// rebuilt; a batch that it has not dealt with yet is kept by the driver and given again.
+  virtual DeclaredState& state() = 0;
 
-  /// Sends rows to the operator's service; OnReply(id) follows. The driver keeps the input until then, so a
-  /// call in flight is part of what a checkpoint holds.
+  /// Sends rows to the operator's service; OnReply(id) follows. The operator declares the input as state until then,
+  /// so a call in flight is part of what a checkpoint holds, and sends it again when it is restored.
   virtual int64_t StartCall(std::shared_ptr<arrow::RecordBatch> rows) = 0;
   /// Rows that may be open at the operator's service so that it never waits, and no more than useful.
   virtual int64_t rows_in_flight_limit() const = 0;

@@ -24,6 +24,7 @@ class OperatorHarness : public OperatorContext, public Output {
   arrow::MemoryPool* pool() override { return arrow::default_memory_pool(); }
   int64_t target_batch_bytes() const override { return target_bytes; }
   int64_t holding_limit_bytes() const override { return holding_limit; }
+  DeclaredState& state() override { return state_; }
   int64_t StartCall(std::shared_ptr<arrow::RecordBatch> rows) override {
     calls[next_id_] = std::move(rows);
     return next_id_++;
@@ -88,6 +89,7 @@ class OperatorHarness : public OperatorContext, public Output {
 
  private:
   std::unique_ptr<Operator> tested_;
+  DeclaredState state_;
   int64_t next_id_ = 1;
 };
 

@@ -27,6 +27,7 @@ class PendingBatches {
     waiting_.erase(found);
     return entry;
   }
+  const std::deque<Entry>& entries() const { return entries_; }
   bool empty() const { return entries_.empty(); }
   size_t size() const { return entries_.size(); }
   Entry& front() { return entries_.front(); }

@@ -21,6 +21,7 @@ class ProgramOperator : public Operator {
 
   Status Open(OperatorContext& context) override {
     ARROW_ASSIGN_OR_RAISE(program_, ExpressionProgram::Make(expressions_, input_, context.pool()));
+    context.state().Number("offset", &offset_);
     slice_ = std::make_unique<SliceSize>(program_->cost(), program_->has_row_steps(), context.target_batch_bytes());
     return Status::OK();
   }

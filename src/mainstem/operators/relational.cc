@@ -16,8 +16,11 @@ class Relational : public Operator {
              std::shared_ptr<arrow::Schema> output)
       : step_(std::move(step)), schemas_(std::move(inputs)), output_(std::move(output)), batches_(schemas_.size()) {}
 
+  ~Relational() override { stop_->store(true); }
+
   Status Open(OperatorContext& context) override {
     context_ = &context;
+    context.state().Form([this](Snapshot& to) { Save(to); }, [this](Snapshot& from) { return Load(from); });
     return Status::OK();
   }
 
@@ -37,22 +40,21 @@ class Relational : public Operator {
   Status EndInput() override {
     std::vector<std::shared_ptr<arrow::Table>> tables;
     for (size_t i = 0; i < batches_.size(); ++i) {
-      ARROW_ASSIGN_OR_RAISE(auto table, arrow::Table::FromRecordBatches(schemas_[i], std::move(batches_[i])));
+      ARROW_ASSIGN_OR_RAISE(auto table, arrow::Table::FromRecordBatches(schemas_[i], batches_[i]));
       tables.push_back(std::move(table));
     }
-    batches_.clear();
     computing_ = true;
-    context_->StartCompute([step = step_, tables = std::move(tables)]() mutable { return step->Run(tables); });
+    const StepBounds bounds{.result_bytes_max = context_->holding_limit_bytes() / 2, .stop = stop_};
+    context_->StartCompute([step = step_, tables = std::move(tables), bounds] { return step->Run(tables, bounds); });
     return Status::OK();
   }
 
   Status OnComputed(Result<std::shared_ptr<arrow::Table>> table) override {
     computing_ = false;
     if (!table.ok()) return WithContext(table.status(), step_->name());
+    for (auto& batches : batches_) batches.clear();
     result_ = table.MoveValueUnsafe();
-    reader_ = std::make_unique<arrow::TableBatchReader>(*result_);
-    reader_->set_chunksize(kRowsOut);
-    return Status::OK();
+    return StartReading();
   }
 
   Result<Progress> Advance(Output& output) override {
@@ -66,6 +68,7 @@ class Relational : public Operator {
         break;
       }
       // Metadata that says what a column means comes from the plan, not from the executor.
+      emitted_ += rows->num_rows();
       output.Emit({.rows = arrow::RecordBatch::Make(output_, rows->num_rows(), rows->columns()), .order = order_++});
     }
     return Progress::kDone;
@@ -74,6 +77,44 @@ class Relational : public Operator {
  private:
   static constexpr int64_t kRowsOut = 65536;
 
+  Status StartReading() {
+    reader_ = std::make_unique<arrow::TableBatchReader>(*result_);
+    reader_->set_chunksize(kRowsOut);
+    return Status::OK();
+  }
+
+  // What has been collected, until there is a result; then what has not been handed out of it.
+  void Save(Snapshot& to) const {
+    to.numbers["computing"] = computing_ ? 1 : 0;
+    to.numbers["order"] = order_;
+    for (size_t i = 0; i < batches_.size(); ++i) {
+      for (const auto& rows : batches_[i]) {
+        to.batches["collected"].push_back({.rows = rows, .input = static_cast<int>(i)});
+      }
+    }
+    if (!reader_) return;
+    arrow::TableBatchReader rest(result_->Slice(emitted_));
+    std::shared_ptr<arrow::RecordBatch> rows;
+    while (rest.ReadNext(&rows).ok() && rows) to.batches["result"].push_back({.rows = rows});
+  }
+
+  Status Load(Snapshot& from) {
+    order_ = from.Number("order");
+    for (Batch& batch : from.Take("collected")) {
+      const auto input = static_cast<size_t>(batch.input);
+      if (input >= batches_.size()) return JobError(fmt::format("{}: a snapshot of another join", step_->name()));
+      bytes_ += BytesOf(*batch.rows);
+      batches_[input].push_back(std::move(batch.rows));
+    }
+    arrow::RecordBatchVector rest;
+    for (Batch& batch : from.Take("result")) rest.push_back(std::move(batch.rows));
+    if (!rest.empty()) {
+      ARROW_ASSIGN_OR_RAISE(result_, arrow::Table::FromRecordBatches(rest));
+      return StartReading();
+    }
+    return from.Number("computing") != 0 ? EndInput() : Status::OK();
+  }
+
   std::shared_ptr<RelationalStep> step_;
   std::vector<std::shared_ptr<arrow::Schema>> schemas_;
   std::shared_ptr<arrow::Schema> output_;
@@ -81,8 +122,10 @@ class Relational : public Operator {
   std::vector<arrow::RecordBatchVector> batches_;
   int64_t bytes_ = 0;
   bool computing_ = false;
+  std::shared_ptr<std::atomic<bool>> stop_ = std::make_shared<std::atomic<bool>>(false);
   std::shared_ptr<arrow::Table> result_;
   std::unique_ptr<arrow::TableBatchReader> reader_;
+  int64_t emitted_ = 0;  // rows of the result
   int64_t order_ = 0;
 };
 

@@ -21,6 +21,14 @@ class TableFunction : public Operator {
 
   Status Open(OperatorContext& context) override {
     target_bytes_ = context.target_batch_bytes();
+    // A kernel in the middle of a row has no state that could be kept: a restored one begins the row again and passes
+    // over what it has given already.
+    context.state().Number("row", &row_);
+    context.state().Form([this](Snapshot& to) { to.numbers["given"] = started_ ? emitted_ : 0; },
+                         [this](Snapshot& from) {
+                           to_pass_ = from.Number("given");
+                           return Status::OK();
+                         });
     ARROW_ASSIGN_OR_RAISE(arguments_, ExpressionProgram::Make(options_.arguments, input_, context.pool()));
     ARROW_ASSIGN_OR_RAISE(kernel_, options_.function->make_table_kernel(options_.signature));
     for (const LogicalType& type : options_.signature.arguments) {
@@ -97,6 +105,10 @@ class TableFunction : public Operator {
     auto next = kernel_->Next();
     if (!next.ok()) return Failed(next.status(), batch, output);
     if (!next->has_value()) return EndRow();
+    if (emitted_ < to_pass_) {
+      ++emitted_;
+      return Status::OK();
+    }
     const std::vector<Value>& values = **next;
     for (size_t i = 0; i < writers_.size(); ++i) ARROW_RETURN_NOT_OK(writers_[i]->Append(values[i]));
     ++emitted_;
@@ -110,6 +122,7 @@ class TableFunction : public Operator {
       ARROW_RETURN_NOT_OK(parents_.Append(row_));
     }
     started_ = false;
+    to_pass_ = 0;
     ++row_;
     return Status::OK();
   }
@@ -128,6 +141,7 @@ class TableFunction : public Operator {
                                       .reason = status.message()}));
     }
     started_ = false;
+    to_pass_ = 0;
     ++row_;
     return Status::OK();
   }
@@ -158,6 +172,7 @@ class TableFunction : public Operator {
   arrow::Int64Builder parents_;
   int64_t row_ = 0;
   int64_t emitted_ = 0;
+  int64_t to_pass_ = 0;  // rows of the current one that were given before a restore
   int64_t kept_row_bytes_ = 0;  // of the row that is worked on: repeated with every row that it gives
   int64_t kept_bytes_ = 0;      // in the batch that is being made
   bool started_ = false;

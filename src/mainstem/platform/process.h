@@ -72,4 +72,7 @@ std::string TakeEnvironmentVariable(const char* name);
 /// This process's environment, with the later of two assignments to one name winning.
 std::vector<std::string> EnvironmentWith(const std::vector<std::string>& changes);
 
+/// The most memory that this process has had resident, in bytes, pages shared with others included.
+int64_t PeakResidentBytes();
+
 }  // namespace mainstem

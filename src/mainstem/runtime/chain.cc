@@ -54,12 +54,12 @@ class Chain::Stage : public OperatorContext, public Output {
   arrow::MemoryPool* pool() override { return arrow::default_memory_pool(); }
   int64_t target_batch_bytes() const override { return chain_.parts_.target_batch_bytes; }
   int64_t holding_limit_bytes() const override { return chain_.parts_.holding_limit_bytes; }
+  DeclaredState& state() override { return state_; }
   int64_t StartCall(std::shared_ptr<arrow::RecordBatch> rows) override {
     const int64_t id = next_id_++;
     auto mailbox = chain_.mailbox_;
     ++mailbox->outstanding;
     ++figures().calls_open;
-    in_flight_[id] = rows;
     Endpoint& endpoint = *chain_.parts_.services[*spec_.service];
     endpoint.Submit({.rows = std::move(rows)}, [mailbox, stage = index_, id](Reply reply) {
       CallReply answer{.status = std::move(reply.status), .rows = std::move(reply.rows)};
@@ -109,6 +109,7 @@ class Chain::Stage : public OperatorContext, public Output {
   Chain& chain_;
   size_t index_;
   const plan::OperatorSpec& spec_;
+  DeclaredState state_;
   std::unique_ptr<Operator> operator_;
   std::deque<Batch> queue_;
   bool begun_ = false;        // the front batch has been given at least once
@@ -119,7 +120,6 @@ class Chain::Stage : public OperatorContext, public Output {
   bool done_ = false;         // everything emitted after the end
   bool satisfied_ = false;
   int64_t next_id_ = 0;
-  std::unordered_map<int64_t, std::shared_ptr<arrow::RecordBatch>> in_flight_;  // inputs of open calls
   std::vector<std::thread> computations_;
 };
 
@@ -182,6 +182,41 @@ bool Chain::Finished() const {
   return stages_.empty() ? input_ended_ : stages_.back()->done_;
 }
 
+Snapshot Chain::Take() const {
+  Snapshot snapshot;
+  snapshot.numbers["input_ended"] = input_ended_ ? 1 : 0;
+  snapshot.batches["outgoing"] = {outgoing_.begin(), outgoing_.end()};
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    const Stage& stage = *stages_[i];
+    Snapshot part;
+    part.batches["queue"] = {stage.queue_.begin(), stage.queue_.end()};
+    part.numbers = {{"input_ended", stage.input_ended_ ? 1 : 0},
+                    {"done", stage.done_ ? 1 : 0},
+                    {"satisfied", stage.satisfied_ ? 1 : 0}};
+    if (!stage.done_) part.Add("state", stage.state_.Take());
+    snapshot.Add("operator/" + std::to_string(i), std::move(part));
+  }
+  return snapshot;
+}
+
+Status Chain::Restore(Snapshot snapshot) {
+  input_ended_ = snapshot.Number("input_ended") != 0;
+  for (Batch& batch : snapshot.Take("outgoing")) outgoing_.push_back(std::move(batch));
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    Stage& stage = *stages_[i];
+    Snapshot part = snapshot.Extract("operator/" + std::to_string(i));
+    for (Batch& batch : part.Take("queue")) stage.queue_.push_back(std::move(batch));
+    stage.input_ended_ = part.Number("input_ended") != 0;
+    stage.done_ = part.Number("done") != 0;
+    stage.satisfied_ = part.Number("satisfied") != 0;
+    stage.holds_ = !stage.done_;  // an operator may have something to emit at once
+    if (stage.done_) continue;
+    const Status status = stage.state_.Restore(part.Extract("state"));
+    if (!status.ok()) return WithContext(status, stage.spec_.name);
+  }
+  return Status::OK();
+}
+
 Result<bool> Chain::DeliverAnswers() {
   std::deque<Answer> answers;
   {
@@ -195,7 +230,6 @@ Result<bool> Chain::DeliverAnswers() {
     stage.holds_ = true;
     if (auto* reply = std::get_if<CallReply>(&answer.content)) {
       --stage.figures().calls_open;
-      stage.in_flight_.erase(answer.id);
       ARROW_RETURN_NOT_OK(stage.operator_->OnReply(answer.id, std::move(*reply)));
     } else if (auto* bytes = std::get_if<Result<Bytes>>(&answer.content)) {
       --stage.figures().calls_open;

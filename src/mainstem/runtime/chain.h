@@ -13,6 +13,7 @@
 #include "mainstem/connectors/fetcher.h"
 #include "mainstem/operators/operator.h"
 #include "mainstem/plan/job_graph.h"
+#include "mainstem/runtime/plants.h"
 #include "mainstem/services/endpoint.h"
 
 namespace mainstem::runtime {
@@ -36,6 +37,7 @@ struct ChainParts {
   std::function<void(DeadLetter)> set_aside;
   std::function<void()> wake;                        ///< an answer has arrived
   std::function<int64_t()> now_ns;
+  Plants plants;
 };
 
 /// Drives operators: the consumer nearest the end is always given room first, replies before new input. Not
@@ -58,6 +60,10 @@ class Chain {
   std::deque<Batch>& outgoing() { return outgoing_; }
   /// Everything has been read, done and taken out.
   bool Finished() const;
+  /// What the chain holds: the operators' declared state, and the batches on their way between them and out of it.
+  Snapshot Take() const;
+  /// Before the first step.
+  Status Restore(Snapshot snapshot);
   /// Calls and fetches that have not been answered.
   int64_t Outstanding() const;
   const std::vector<std::unique_ptr<OperatorFigures>>& figures() const { return figures_; }

@@ -2,6 +2,8 @@
 
 #include <arrow/record_batch.h>
 
+#include <algorithm>
+
 namespace mainstem::runtime {
 
 bool Channel::HasRoom() const {
@@ -14,8 +16,22 @@ void Channel::Push(Batch batch) {
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
+    if (capturing_ != 0) captured_.push_back(batch);
     bytes_ += bytes;
-    items_.push_back({std::move(batch), bytes});
+    items_.push_back({.batch = std::move(batch), .bytes = bytes});
+  }
+  wake_consumer_();
+}
+
+void Channel::PushBarrier(int64_t checkpoint) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return;
+    if (capturing_ == checkpoint) {
+      capturing_ = 0;
+    } else {
+      items_.push_back({.barrier = checkpoint});
+    }
   }
   wake_consumer_();
 }
@@ -24,6 +40,7 @@ void Channel::End() {
   {
     const std::lock_guard lock(mutex_);
     ended_ = true;
+    capturing_ = 0;
   }
   wake_consumer_();
 }
@@ -37,7 +54,7 @@ std::optional<Batch> Channel::Pop() {
   std::optional<Batch> batch;
   {
     const std::lock_guard lock(mutex_);
-    if (items_.empty()) return batch;
+    if (items_.empty() || items_.front().barrier != 0) return batch;
     bytes_ -= items_.front().bytes;
     batch = std::move(items_.front().batch);
     items_.pop_front();
@@ -48,7 +65,7 @@ std::optional<Batch> Channel::Pop() {
 
 std::optional<int64_t> Channel::NextOrder() const {
   const std::lock_guard lock(mutex_);
-  if (items_.empty()) return {};
+  if (items_.empty() || items_.front().barrier != 0) return {};
   return items_.front().batch.order;
 }
 
@@ -63,8 +80,70 @@ void Channel::Close() {
     closed_ = true;
     items_.clear();
     bytes_ = 0;
+    capturing_ = 0;
   }
   wake_producer_();
+}
+
+std::optional<int64_t> Channel::HeadBarrier() const {
+  const std::lock_guard lock(mutex_);
+  if (items_.empty() || items_.front().barrier == 0) return {};
+  return items_.front().barrier;
+}
+
+void Channel::PopBarrier() {
+  const std::lock_guard lock(mutex_);
+  if (!items_.empty() && items_.front().barrier != 0) items_.pop_front();
+}
+
+bool Channel::MayGiveBarrier() const {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return false;
+  return !ended_ || std::any_of(items_.begin(), items_.end(), [](const Item& item) { return item.barrier != 0; });
+}
+
+int64_t Channel::NewestBarrier() const {
+  const std::lock_guard lock(mutex_);
+  int64_t newest = 0;
+  for (const Item& item : items_) newest = std::max(newest, item.barrier);
+  return newest;
+}
+
+bool Channel::HasBarrierOrEnded(int64_t checkpoint) const {
+  const std::lock_guard lock(mutex_);
+  return ended_ || closed_ ||
+         std::any_of(items_.begin(), items_.end(), [&](const Item& item) { return item.barrier == checkpoint; });
+}
+
+void Channel::StartCapture(int64_t checkpoint) {
+  const std::lock_guard lock(mutex_);
+  captured_.clear();
+  const auto barrier =
+      std::find_if(items_.begin(), items_.end(), [&](const Item& item) { return item.barrier == checkpoint; });
+  for (auto item = items_.begin(); item != barrier; ++item) {
+    if (item->barrier == 0) captured_.push_back(item->batch);
+  }
+  capturing_ = barrier == items_.end() && !ended_ && !closed_ ? checkpoint : 0;
+  if (barrier != items_.end()) items_.erase(barrier);
+}
+
+bool Channel::CaptureComplete() const {
+  const std::lock_guard lock(mutex_);
+  return capturing_ == 0;
+}
+
+std::vector<Batch> Channel::TakeCaptured() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(captured_, {});
+}
+
+void Channel::Restore(std::vector<Batch> batches) {
+  const std::lock_guard lock(mutex_);
+  for (Batch& batch : batches) {
+    const int64_t bytes = BytesOf(*batch.rows);
+    bytes_ += bytes;
+    items_.push_back({.batch = std::move(batch), .bytes = bytes});
+  }
 }
 
 int64_t Channel::bytes() const {

@@ -14,6 +14,7 @@
 #include "mainstem/base/suggestion.h"
 #include "mainstem/functions/builtin.h"
 #include "mainstem/plan/rules.h"
+#include "mainstem/runtime/job_options.h"
 #include "mainstem/services/service_starter.h"
 
 namespace mainstem::runtime {
@@ -140,13 +141,14 @@ Result<std::unique_ptr<Engine>> Engine::Make(EngineOptions options) {
 }
 
 Result<plan::LogicalNodePtr> Engine::BindText(const std::string& plan_json, const MemoryTables& tables,
-                                              bool create_sinks) {
+                                              bool create_sinks, const GivenSinks& sinks) {
   ARROW_ASSIGN_OR_RAISE(plan::ParsedPlan parsed, plan::ParsePlan(plan_json));
   const std::lock_guard lock(mutex_);
   constexpr size_t kSourcesKept = 256;
   if (source_cache_.size() > kSourcesKept || create_sinks) source_cache_.clear();  // a run looks at the files anew
   const plan::BindContext context{.registry = &registry_,
                                   .tables = &tables,
+                                  .sinks = &sinks,
                                   .source_cache = &source_cache_,
                                   .create_sinks = create_sinks,
                                   .processors = options_.parallelism};
@@ -176,24 +178,10 @@ Result<std::string> Engine::Explain(const std::string& plan_json, const MemoryTa
 }
 
 Result<std::shared_ptr<Job>> Engine::Start(const std::string& plan_json, const MemoryTables& tables,
-                                           const std::string& job_json) {
-  const Json json = Json::parse(job_json.empty() ? "{}" : job_json, nullptr, false);
-  if (!json.is_object()) return JobError("the job's options are not a JSON object");
+                                           const std::string& job_json, const GivenSinks& sinks) {
   JobSettings settings{.parallelism = options_.parallelism, .memory_budget = options_.memory_budget};
-  for (const auto& [name, value] : json.items()) {
-    if (name == "name" && value.is_string()) {
-      settings.name = value.get<std::string>();
-    } else if (name == "dead_letters" && value.is_string()) {
-      settings.dead_letter_path = value.get<std::string>();
-    } else if (name == "journal" && value.is_string()) {
-      settings.journal_folder = value.get<std::string>();
-    } else if (name == "watchdog") {
-      ARROW_ASSIGN_OR_RAISE(settings.watchdog_ns, DurationOption(value, name));
-    } else {
-      return JobError(fmt::format("a job has no option '{}' of this form", Escaped(name)));
-    }
-  }
-  ARROW_ASSIGN_OR_RAISE(plan::LogicalNodePtr root, BindText(plan_json, tables, true));
+  ARROW_RETURN_NOT_OK(ReadJobOptions(job_json, &settings));
+  ARROW_ASSIGN_OR_RAISE(plan::LogicalNodePtr root, BindText(plan_json, tables, true, sinks));
   ARROW_ASSIGN_OR_RAISE(root, plan::Optimize(root, {.registry = &registry_}));
   ARROW_ASSIGN_OR_RAISE(plan::JobGraph graph, plan::MakeJobGraph(*root, registry_, settings.parallelism));
   FetchPolicy fetch = options_.fetch;

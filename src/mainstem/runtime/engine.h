@@ -39,13 +39,14 @@ class Engine {
   Result<std::shared_ptr<arrow::Schema>> Schema(const std::string& plan_json, const MemoryTables& tables);
   /// `mode` is logical, optimized, physical or all.
   Result<std::string> Explain(const std::string& plan_json, const MemoryTables& tables, const std::string& mode);
-  /// `job_json`: {"name", "dead_letters": path, "journal": folder, "watchdog": "60s"}.
+  /// `job_json`: see job_options.h.
   Result<std::shared_ptr<Job>> Start(const std::string& plan_json, const MemoryTables& tables,
-                                     const std::string& job_json);
+                                     const std::string& job_json, const GivenSinks& sinks = {});
 
  private:
   explicit Engine(EngineOptions options) : options_(std::move(options)) {}
-  Result<plan::LogicalNodePtr> BindText(const std::string& plan_json, const MemoryTables& tables, bool create_sinks);
+  Result<plan::LogicalNodePtr> BindText(const std::string& plan_json, const MemoryTables& tables, bool create_sinks,
+                                        const GivenSinks& sinks = {});
 
   EngineOptions options_;
   Registry registry_;

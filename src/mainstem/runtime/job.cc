@@ -17,7 +17,6 @@ namespace mainstem::runtime {
 namespace {
 
 constexpr double kProduceShare = 0.5;   // sources stop above this share of the budget
-constexpr int64_t kWatchTickNs = 250'000'000;
 
 }  // namespace
 
@@ -29,39 +28,38 @@ Result<std::shared_ptr<Job>> Job::Start(plan::JobGraph graph, JobSettings settin
   const Status status = job->Build();
   if (!status.ok()) {
     job->stop_ = true;
-    const plan::TaskSpec& root = job->graph_.tasks.back();
-    if (root.sink && !root.sink->Abort(job->attempt_).ok()) {
-      Log(LogLevel::kWarning, "runtime", "staged files remain in {}", root.sink->Describe());
+    // What a job with checkpoints has staged stays for its next run.
+    if (job->sink() != nullptr && !job->settings_.checkpoint && !job->sink()->Abort(job->sink_job_).ok()) {
+      Log(LogLevel::kWarning, "runtime", "staged files remain in {}", job->sink()->Describe());
     }
     return status;
   }
-  job->watchdog_ = std::thread([raw = job.get()] { raw->Watch(); });
-  // Those nearest the sink first: they find nothing to do and wait, and no wake is lost.
-  for (auto task = job->subtasks_.rbegin(); task != job->subtasks_.rend(); ++task) {
-    for (const auto& subtask : *task) job->scheduler_->Wake(subtask.get());
-  }
+  job->control_ = std::thread([raw = job.get()] { raw->Control(); });
+  if (const auto execution = job->execution()) execution->Start();
   return job;
 }
 
 Job::~Job() {
   Cancel();
-  if (watchdog_.joinable()) {
-    // The subtasks end one after the other and the last one removes what was staged.
+  if (control_.joinable()) {
+    // The subtasks end one after the other and the control thread removes what was staged.
     {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [this] { return finished_; });
     }
-    watchdog_.join();
+    control_.join();
   }
   if (scheduler_) scheduler_->Stop();
+  if (background_) background_->Stop();
   for (const auto& service : services_) service->Stop();
   if (fetcher_) fetcher_->Stop();
-  subtasks_.clear();
+  past_executions_.clear();
+  execution_.reset();
   if (dead_letter_file_ != nullptr) std::fclose(dead_letter_file_);
 }
 
 Status Job::Build() {
-  attempt_ = environment_.random->NextId();
+  sink_job_ = environment_.random->NextId();
   started_ns_ = environment_.clock->MonotonicNs();
   baseline_bytes_ = arrow::default_memory_pool()->bytes_allocated();
   if (!settings_.dead_letter_path.empty()) {
@@ -70,104 +68,68 @@ Status Job::Build() {
       return JobError(fmt::format("the dead letter file {} cannot be opened", Escaped(settings_.dead_letter_path)));
     }
   }
+  std::optional<checkpoint::Manifest> last;
+  if (settings_.checkpoint) ARROW_RETURN_NOT_OK(OpenCheckpoints(&last));
+  const bool done = last && last->kind == checkpoint::Manifest::Kind::kFinal;
+  if (last) {
+    ARROW_RETURN_NOT_OK(ResumeSink(*last));
+  } else if (sink() != nullptr) {
+    ARROW_RETURN_NOT_OK(sink()->Begin({.id = sink_job_, .checkpoint_folder = storage_ ? storage_->folder().path() : ""}));
+  }
+  if (done) {
+    ended_ns_ = environment_.clock->MonotonicNs();
+    finished_ = true;
+    return Status::OK();
+  }
   if (!graph_.services.empty()) {
     ARROW_ASSIGN_OR_RAISE(services_, StartServices(graph_.services, *environment_.services, settings_.journal_folder));
   }
   bool fetches = false;
   for (const plan::TaskSpec& task : graph_.tasks) {
     for (const plan::OperatorSpec& spec : task.operators) fetches |= spec.name == "fetch";
-    if (task.sink) ARROW_RETURN_NOT_OK(task.sink->Begin({.id = attempt_}));
   }
   if (fetches) fetcher_ = environment_.make_fetcher();
   scheduler_ = std::make_unique<Scheduler>(settings_.parallelism, [this] { WakeForMemory(); });
-  channels_.resize(graph_.tasks.size());
-  subtasks_.resize(graph_.tasks.size());
-  // Readers before writers: a channel wakes both, so both must exist; tasks are built from the root up.
-  for (size_t i = graph_.tasks.size(); i-- > 0;) {
-    running_ += graph_.tasks[i].parallelism;
+  RestoredState restored;
+  if (last) {
+    ARROW_ASSIGN_OR_RAISE(restored, checkpointing_->ReadRestored());
   }
-  for (size_t i = 0; i < graph_.tasks.size(); ++i) ARROW_RETURN_NOT_OK(BuildTask(i));
+  return StartExecution(std::move(restored));
+}
+
+// Each subtask is numbered over all attempts of all processes, so that no two stage files of one name.
+Status Job::StartExecution(RestoredState restored) {
+  const int64_t epoch = storage_ ? storage_->epoch() : 0;
+  ARROW_ASSIGN_OR_RAISE(
+      std::shared_ptr<Execution> execution,
+      Execution::Make({.graph = &graph_,
+                       .services = services_,
+                       .fetcher = fetcher_,
+                       .executor = scheduler_.get(),
+                       .host = this,
+                       .clock = environment_.clock,
+                       .memory_budget = settings_.memory_budget,
+                       .threads = settings_.parallelism,
+                       .attempt = fmt::format("{}.{}", sink_job_, epoch * 1'000'000 + restarts_),
+                       .set_aside = [this](DeadLetter letter) { SetAside(std::move(letter)); },
+                       .wake_reader =
+                           [this] {
+                             const std::lock_guard lock(mutex_);
+                             changed_.notify_all();
+                           },
+                       .plants = settings_.plants},
+                      std::move(restored)));
+  const auto lanes = execution->lanes();
+  if (checkpointing_) checkpointing_->Begin(lanes, execution->pointwise());
+  const std::lock_guard lock(mutex_);
+  running_ = static_cast<int>(lanes.size());
+  execution_ = std::move(execution);
   return Status::OK();
 }
 
-Status Job::BuildTask(size_t index) {
-  const plan::TaskSpec& task = graph_.tasks[index];
-  // Who reads this task's output?
-  size_t readers = 0;
-  std::optional<size_t> reader;
-  for (size_t i = index + 1; i < graph_.tasks.size(); ++i) {
-    const auto& inputs = graph_.tasks[i].inputs;
-    if (std::find(inputs.begin(), inputs.end(), index) != inputs.end()) reader = i;
-  }
-  if (!task.sink) readers = reader ? static_cast<size_t>(graph_.tasks[*reader].parallelism) : 1;
-  const int64_t channel_bytes =
-      std::clamp<int64_t>(settings_.memory_budget / (32 * std::max<int64_t>(1, task.parallelism)), 1 << 20, 64 << 20);
-
-  std::shared_ptr<SplitQueue> splits;
-  if (task.source) {
-    ARROW_ASSIGN_OR_RAISE(auto enumerator, task.source->Enumerate(task.scan, ""));
-    splits = std::make_shared<SplitQueue>(std::move(enumerator));
-  }
-  std::shared_ptr<arrow::Schema> scan_schema;
-  if (task.source) {
-    arrow::FieldVector fields = task.source->schema()->fields();
-    if (!task.scan.all_columns) {
-      fields.clear();
-      for (const std::string& name : task.scan.columns) fields.push_back(task.source->schema()->GetFieldByName(name));
-    }
-    scan_schema = arrow::schema(std::move(fields));
-  }
-  channels_[index].resize(static_cast<size_t>(task.parallelism));
-  for (int s = 0; s < task.parallelism; ++s) {
-    const auto position = static_cast<size_t>(s);
-    SubtaskParts parts{.depth = static_cast<int>(index), .host = this};
-    const auto wake = [this, index, position] {
-      if (position < subtasks_[index].size()) scheduler_->Wake(subtasks_[index][position].get());
-    };
-    ChainParts chain{.task = &task,
-                     .services = services_,
-                     .fetcher = fetcher_,
-                     .target_batch_bytes = std::clamp<int64_t>(
-                         settings_.memory_budget / (32 * settings_.parallelism), 256 << 10, 8 << 20),
-                     .holding_limit_bytes = settings_.memory_budget,
-                     .set_aside = [this](DeadLetter letter) { SetAside(std::move(letter)); },
-                     .wake = wake,
-                     .now_ns = [clock = environment_.clock] { return clock->MonotonicNs(); }};
-    ARROW_ASSIGN_OR_RAISE(parts.chain, Chain::Make(std::move(chain)));
-    parts.source = task.source;
-    parts.scan = task.scan;
-    parts.scan_schema = scan_schema;
-    parts.splits = splits;
-    parts.renumber = task.concatenates;
-    for (const size_t upstream : task.inputs) {
-      std::vector<std::shared_ptr<Channel>> channels;
-      for (const auto& writer : channels_[upstream]) channels.push_back(writer[position]);
-      parts.inputs.push_back(std::make_unique<OrderedMerge>(std::move(channels)));
-    }
-    for (size_t r = 0; r < readers; ++r) {
-      const auto wake_reader = [this, reader, r] {
-        if (!reader) {
-          const std::lock_guard lock(mutex_);
-          changed_.notify_all();
-        } else if (r < subtasks_[*reader].size()) {
-          scheduler_->Wake(subtasks_[*reader][r].get());
-        }
-      };
-      auto channel = std::make_shared<Channel>(channel_bytes, wake, wake_reader);
-      parts.outputs.push_back(channel);
-      channels_[index][position].push_back(std::move(channel));
-    }
-    if (task.sink) {
-      ARROW_ASSIGN_OR_RAISE(parts.writer, task.sink->OpenWriter(s, attempt_ + ".1"));
-    }
-    subtasks_[index].push_back(std::make_unique<Subtask>(std::move(parts)));
-  }
-  if (!reader && !task.sink) {
-    std::vector<std::shared_ptr<Channel>> channels;
-    for (const auto& writer : channels_[index]) channels.push_back(writer[0]);
-    result_ = std::make_unique<OrderedMerge>(std::move(channels));
-  }
-  return Status::OK();
+std::shared_ptr<Execution> Job::execution() const {
+  const std::lock_guard lock(mutex_);
+  return execution_;
 }
 
 int64_t Job::AllocatedBytes() const {
@@ -188,11 +150,11 @@ bool Job::MayProduce() {
 }
 
 bool Job::AnswersOutstanding() const {
-  for (const auto& task : subtasks_) {
-    for (const auto& subtask : task) {
-      // What has ended takes no answer any more.
-      if (subtask->wait() != Wait::kEnded && subtask->chain().Outstanding() > 0) return true;
-    }
+  const auto running = execution();
+  if (!running) return false;
+  for (const Subtask* subtask : running->subtasks()) {
+    // What has ended takes no answer any more.
+    if (subtask->wait() != Wait::kEnded && subtask->chain().Outstanding() > 0) return true;
   }
   return false;
 }
@@ -200,10 +162,11 @@ bool Job::AnswersOutstanding() const {
 // Nobody runs, so nobody will give memory back: whoever waits for it goes on, one at a time. While answers are
 // outstanding their arrival ends in this place again.
 void Job::WakeForMemory() {
+  if (AnswersOutstanding()) return;
   Runnable* waiter = nullptr;
   {
     const std::lock_guard lock(mutex_);
-    if (memory_waiters_.empty() || AnswersOutstanding()) return;
+    if (memory_waiters_.empty()) return;
     waiter = *memory_waiters_.begin();
     memory_waiters_.erase(memory_waiters_.begin());
   }
@@ -215,14 +178,12 @@ void Job::AwaitMemory(Runnable* subtask) {
   memory_waiters_.insert(subtask);
 }
 
-void Job::SourceRead(int64_t rows, int64_t bytes) {
-  source_rows_ += rows;
-  source_bytes_ += bytes;
-}
-
-void Job::Written(int64_t rows, int64_t bytes) {
-  rows_out_ += rows;
-  bytes_out_ += bytes;
+void Job::AwaitTime(Runnable* subtask, int64_t after_ns) {
+  {
+    const std::lock_guard lock(mutex_);
+    timers_.emplace(environment_.clock->MonotonicNs() + after_ns, subtask);
+  }
+  control_changed_.notify_all();
 }
 
 void Job::SetAside(DeadLetter letter) {
@@ -241,87 +202,57 @@ void Job::SetAside(DeadLetter letter) {
   if (dead_letters_.size() < kDeadLettersKept) dead_letters_.push_back(std::move(letter));
 }
 
-void Job::Failed(const Status& status) {
+void Job::StopWith(const Status& status) {
+  std::shared_ptr<Execution> running;
   {
     const std::lock_guard lock(mutex_);
+    if (finished_) return;
     if (status_.ok()) status_ = status;
+    running = execution_;
   }
   stop_ = true;
-  for (const auto& task : subtasks_) {
-    for (const auto& subtask : task) scheduler_->Wake(subtask.get());
-  }
+  if (running) running->WakeAll();
+  control_changed_.notify_all();
 }
 
-void Job::Cancel() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (finished_ || !scheduler_) return;
-    if (status_.ok()) status_ = CancelledError("the job was cancelled");
-  }
-  stop_ = true;
-  for (const auto& task : subtasks_) {
-    for (const auto& subtask : task) scheduler_->Wake(subtask.get());
-  }
-}
+void Job::Cancel() { StopWith(CancelledError("the job was cancelled")); }
 
-void Job::Ended(std::vector<Committable> committables) {
-  bool last = false;
+void Job::Ended(SubtaskId id, bool completed, std::vector<Committable> committables, Snapshot counters) {
+  if (completed && checkpointing_) checkpointing_->OnEnded(id, std::move(committables), std::move(counters));
   {
     const std::lock_guard lock(mutex_);
-    for (Committable& committable : committables) committables_.push_back(std::move(committable));
-    last = --running_ == 0;
-  }
-  if (last) Finish();
-}
-
-// All subtasks have ended: make the result visible, or remove what was staged.
-void Job::Finish() {
-  Status status;
-  {
-    const std::lock_guard lock(mutex_);
-    status = status_;
-  }
-  for (const auto& service : services_) service->Stop();
-  const plan::TaskSpec& root = graph_.tasks.back();
-  if (root.sink) {
-    if (status.ok()) status = root.sink->MakeDurable(committables_);
-    if (status.ok()) status = root.sink->Commit(committables_);
-    if (status.ok()) status = root.sink->Finish(attempt_);
-    if (!status.ok()) {
-      const Status aborted = root.sink->Abort(attempt_);
-      if (!aborted.ok()) Log(LogLevel::kWarning, "runtime", "staged files remain: {}", aborted.message());
+    if (!checkpointing_) {
+      for (Committable& committable : committables) committables_.push_back(std::move(committable));
     }
+    --running_;
   }
-  AllocatedBytes();
-  {
-    const std::lock_guard lock(mutex_);
-    status_ = status;
-    finished_ = true;
-    ended_ns_ = environment_.clock->MonotonicNs();
-  }
-  changed_.notify_all();
+  control_changed_.notify_all();
 }
 
 bool Job::finished() const {
+  const auto running = execution();
   const std::lock_guard lock(mutex_);
-  return finished_ && (!result_ || result_->Drained() || !status_.ok());
+  OrderedMerge* result = running ? running->result() : nullptr;
+  return finished_ && (result == nullptr || result->Drained() || !status_.ok());
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> Job::Next(int64_t timeout_ns) {
-  if (!result_) return JobError("a job that writes has no rows to read");
+  const auto running = execution();
+  OrderedMerge* result = running ? running->result() : nullptr;
+  if (result == nullptr) return JobError("a job that writes has no rows to read");
   std::unique_lock lock(mutex_);
   const int64_t deadline = environment_.clock->MonotonicNs() + timeout_ns;
   while (true) {
-    std::optional<Batch> batch = result_->Pop();
+    std::optional<Batch> batch = result->Pop();
     if (batch) {
       if (batch->rows->num_rows() == 0) continue;
-      rows_out_ += batch->rows->num_rows();
-      bytes_out_ += BytesOf(*batch->rows);
+      rows_read_ += batch->rows->num_rows();
+      bytes_read_ += BytesOf(*batch->rows);
       return batch->rows;
     }
     if (finished_) {
       if (!status_.ok()) return status_;
-      if (result_->Drained()) return std::shared_ptr<arrow::RecordBatch>();
+      if (result->Drained()) return std::shared_ptr<arrow::RecordBatch>();
       continue;
     }
     const int64_t left = deadline - environment_.clock->MonotonicNs();
@@ -335,164 +266,6 @@ Result<bool> Job::WaitEnd(int64_t timeout_ns) {
   changed_.wait_for(lock, std::chrono::nanoseconds(timeout_ns), [this] { return finished_; });
   if (finished_ && !status_.ok()) return status_;
   return finished_;
-}
-
-// Wakes those who wait for memory, and says who waits for what when nothing moves.
-void Job::Watch() {
-  int64_t last_moved_ns = environment_.clock->MonotonicNs();
-  int64_t last_sum = -1;
-  bool warned = false;
-  std::unique_lock lock(mutex_);
-  while (!finished_) {
-    changed_.wait_for(lock, std::chrono::nanoseconds(kWatchTickNs), [this] { return finished_; });
-    if (finished_) return;
-    const std::set<Runnable*> waiters = std::exchange(memory_waiters_, {});
-    lock.unlock();
-    for (Runnable* waiter : waiters) scheduler_->Wake(waiter);
-    AllocatedBytes();
-    int64_t sum = rows_out_ + source_rows_ + dead_letter_count_;
-    for (const auto& task : subtasks_) {
-      for (const auto& subtask : task) {
-        for (const auto& figures : subtask->chain().figures()) sum += figures->rows_in + figures->rows_out;
-      }
-    }
-    for (const auto& service : services_) sum += service->Stats().rows;
-    const int64_t now = environment_.clock->MonotonicNs();
-    if (sum != last_sum) {
-      last_sum = sum;
-      last_moved_ns = now;
-      warned = false;
-    } else if (now - last_moved_ns > settings_.watchdog_ns && !warned) {
-      warned = true;
-      Log(LogLevel::kWarning, "runtime", "nothing has moved for {}: {}", FormatDuration(now - last_moved_ns), Waiting());
-    }
-    lock.lock();
-  }
-}
-
-std::string Job::Waiting() const {
-  std::string text;
-  for (size_t t = 0; t < subtasks_.size(); ++t) {
-    for (size_t s = 0; s < subtasks_[t].size(); ++s) {
-      const Wait wait = subtasks_[t][s]->wait();
-      if (wait == Wait::kEnded) continue;
-      text += fmt::format("{}task {} ({}) subtask {} waits for {}", text.empty() ? "" : "; ", t, graph_.tasks[t].name, s,
-                          ToString(wait));
-    }
-  }
-  return text;
-}
-
-// The operator that is busiest, or the service that most of the flow waits for.
-std::string Job::Bottleneck() const {
-  std::string name;
-  double most = 0;
-  const int64_t elapsed = environment_.clock->MonotonicNs() - started_ns_;
-  for (size_t t = 0; t < subtasks_.size(); ++t) {
-    for (size_t o = 0; o < graph_.tasks[t].operators.size(); ++o) {
-      int64_t busy = 0;
-      for (const auto& subtask : subtasks_[t]) busy += subtask->chain().figures()[o]->busy_ns;
-      const double share = static_cast<double>(busy) / static_cast<double>(std::max<int64_t>(1, elapsed)) /
-                           graph_.tasks[t].parallelism;
-      if (share > most) {
-        most = share;
-        name = fmt::format("{} (computing {:.0f} % of the time)", graph_.tasks[t].operators[o].name, share * 100);
-      }
-    }
-  }
-  for (size_t i = 0; i < services_.size(); ++i) {
-    const ServiceStats stats = services_[i]->Stats();
-    const double share = static_cast<double>(stats.busy_ns) / static_cast<double>(std::max<int64_t>(1, elapsed)) /
-                         static_cast<double>(std::max<int64_t>(1, graph_.services[i].max_replicas));
-    if (share > most) {
-      most = share;
-      name = fmt::format("{} (its processes are busy {:.0f} % of the time)", graph_.services[i].name, share * 100);
-    }
-  }
-  return name;
-}
-
-std::string Job::FiguresJson() const {
-  using Json = nlohmann::ordered_json;
-  Status status;
-  bool finished = false;
-  int64_t ended_ns = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    status = status_;
-    finished = finished_;
-    ended_ns = ended_ns_;
-  }
-  const int64_t now = ended_ns != 0 ? ended_ns : environment_.clock->MonotonicNs();
-  const int64_t allocated = AllocatedBytes();
-  Json json = {{"name", settings_.name},
-               {"state", !finished        ? "running"
-                         : status.ok()    ? "finished"
-                         : ClassOf(status) == ErrorClass::kCancelled ? "cancelled"
-                                                                     : "failed"},
-               {"seconds", static_cast<double>(now - started_ns_) / 1e9},
-               {"source_rows", source_rows_.load()},
-               {"source_bytes", source_bytes_.load()},
-               {"rows", rows_out_.load()},
-               {"bytes", bytes_out_.load()},
-               {"dead_letters", dead_letter_count_.load()},
-               {"memory_bytes", allocated},
-               {"peak_memory_bytes", peak_bytes_.load()},
-               {"memory_budget_bytes", settings_.memory_budget}};
-  if (!status.ok()) json["error"] = status.message();
-  json["bottleneck"] = Bottleneck();
-  json["operators"] = Json::array();
-  for (size_t t = 0; t < subtasks_.size(); ++t) {
-    std::map<std::string, int> waits;
-    for (const auto& subtask : subtasks_[t]) ++waits[std::string(ToString(subtask->wait()))];
-    std::string waiting;
-    for (const auto& [reason, count] : waits) {
-      if (reason != "running" && reason != "ended") waiting += fmt::format("{}{} × {}", waiting.empty() ? "" : ", ", count, reason);
-    }
-    for (size_t o = 0; o < graph_.tasks[t].operators.size(); ++o) {
-      int64_t rows_in = 0;
-      int64_t rows_out = 0;
-      int64_t busy = 0;
-      int64_t open = 0;
-      for (const auto& subtask : subtasks_[t]) {
-        const OperatorFigures& figures = *subtask->chain().figures()[o];
-        rows_in += figures.rows_in;
-        rows_out += figures.rows_out;
-        busy += figures.busy_ns;
-        open += figures.calls_open;
-      }
-      json["operators"].push_back({{"task", t},
-                                   {"name", graph_.tasks[t].operators[o].name},
-                                   {"subtasks", graph_.tasks[t].parallelism},
-                                   {"rows_in", rows_in},
-                                   {"rows_out", rows_out},
-                                   {"busy_s", static_cast<double>(busy) / 1e9},
-                                   {"open", open},
-                                   {"waiting", finished ? "" : waiting}});
-    }
-  }
-  json["services"] = Json::array();
-  int64_t journal_hits = 0;
-  int64_t journal_writes = 0;
-  for (size_t i = 0; i < services_.size(); ++i) {
-    const ServiceStats stats = services_[i]->Stats();
-    journal_hits += stats.journal_hits;
-    journal_writes += stats.journal_writes;
-    json["services"].push_back({{"name", graph_.services[i].name},
-                                {"calls", stats.calls},
-                                {"rows", stats.rows},
-                                {"failures", stats.failures},
-                                {"busy_s", static_cast<double>(stats.busy_ns) / 1e9},
-                                {"replicas_started", stats.replicas_started},
-                                {"replicas_lost", stats.replicas_lost},
-                                {"journal_hits", stats.journal_hits},
-                                {"journal_writes", stats.journal_writes}});
-  }
-  if (!settings_.journal_folder.empty()) {
-    json["journal_hits"] = journal_hits;
-    json["journal_writes"] = journal_writes;
-  }
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::vector<DeadLetter> Job::DeadLetters() const {

@@ -1,9 +1,10 @@
-// Job: a running job graph: its subtasks, channels and services, from start to commit.
+// Job: a running job graph, from start to commit: its attempts, its checkpoints, its end.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -12,12 +13,29 @@
 #include <thread>
 #include <vector>
 
+#include "mainstem/checkpoint/storage.h"
 #include "mainstem/platform/clock.h"
+#include "mainstem/platform/file_system.h"
 #include "mainstem/platform/random.h"
 #include "mainstem/plan/job_graph.h"
-#include "mainstem/runtime/subtask.h"
+#include "mainstem/runtime/background.h"
+#include "mainstem/runtime/checkpointing.h"
+#include "mainstem/runtime/execution.h"
+#include "mainstem/runtime/scheduler.h"
 
 namespace mainstem::runtime {
+
+/// How a job that writes survives.
+struct CheckpointOptions {
+  std::string folder;                            ///< of all jobs; each has a folder of its name in it
+  checkpoint::CoordinatorSettings coordinator;
+  int retained = 3;                              ///< complete checkpoints that are kept
+  bool resume = true;                            ///< false: what is in the folder of the job is removed first
+  std::string from;                              ///< a checkpoint or savepoint to go on from; empty: the newest
+  int restarts_in_a_row = 5;                     ///< without a complete checkpoint in between; one more fails the job
+  int64_t restart_delay_ns = 1'000'000'000;      ///< doubled with each restart in a row
+  int64_t restart_delay_most_ns = 60'000'000'000;
+};
 
 /// What a job runs with.
 struct JobSettings {
@@ -27,6 +45,8 @@ struct JobSettings {
   int64_t watchdog_ns = 60'000'000'000;   ///< nothing moves for so long: say who waits for what
   std::string dead_letter_path;           ///< JSON lines; empty: memory only
   std::string journal_folder;             ///< finished replies of services; empty: none are kept
+  std::optional<CheckpointOptions> checkpoint;
+  Plants plants;
 };
 
 /// What a job is lent. Outlives the job.
@@ -35,13 +55,14 @@ struct JobEnvironment {
   std::function<std::shared_ptr<Fetcher>()> make_fetcher;
   const Clock* clock = &SystemClock();
   Random* random = &SystemRandom();
+  FileSystem* files = &LocalFileSystem();
 };
 
 /// Dead letters kept in memory; the count goes on beyond them, and a file holds all where one was asked for.
 constexpr size_t kDeadLettersKept = 100'000;
 
 /// Runs until its rows are read or written, it fails, or it is cancelled. Thread-safe.
-class Job : private SubtaskHost {
+class Job : private SubtaskHost, private CheckpointHost {
  public:
   static Result<std::shared_ptr<Job>> Start(plan::JobGraph graph, JobSettings settings, JobEnvironment environment);
   ~Job() override;
@@ -52,8 +73,13 @@ class Job : private SubtaskHost {
   /// Waits for the end and returns whether it came; the job's error where it failed.
   Result<bool> WaitEnd(int64_t timeout_ns);
   bool finished() const;
-  /// Stops within moments; what was staged is removed.
+  /// Stops within moments. What was staged is removed; with checkpoints it stays for the next run, which goes on.
   void Cancel();
+  /// Takes a savepoint and, with `stop`, ends the job after it. Returns the savepoint's path; nothing when the time is
+  /// over (the savepoint is still taken).
+  Result<std::optional<std::string>> Savepoint(bool stop, int64_t timeout_ns);
+  /// Changes how many lanes of a task run, while it runs.
+  Status Rescale(int task, int lanes);
 
   /// JSON for progress displays and for the report at the end.
   std::string FiguresJson() const;
@@ -61,61 +87,113 @@ class Job : private SubtaskHost {
   const Columns& output() const { return graph_.output; }
 
  private:
+  struct FailedLane {
+    SubtaskId id;
+    int64_t due_ns = 0;
+  };
+
   Job(plan::JobGraph graph, JobSettings settings, JobEnvironment environment);
   Status Build();
-  Status BuildTask(size_t index);
+  Status OpenCheckpoints(std::optional<checkpoint::Manifest>* last);
+  Status ResumeSink(const checkpoint::Manifest& last);
+  Status StartExecution(RestoredState restored);
+  std::shared_ptr<Execution> execution() const;
+
+  // The control thread.
+  void Control();
+  void Sleep(std::unique_lock<std::mutex>& lock);
+  void WakeDue();
   void Watch();
-  void Finish();
+  void LookForStopRequest();
+  void RestartLanes();
+  void AttemptEnded();
+  void RestartAll();
+  void Finish(Status status);
+  Status CommitAtEnd();
+  Status MayRestartAfter(const Status& cause, int64_t* due_ns);  // under mutex_
+
   std::string Waiting() const;
-  std::string Bottleneck() const;
+  std::string Bottleneck(const Execution& execution) const;
 
   // SubtaskHost
-  bool cancelled() const override { return stop_.load(); }
+  bool cancelled() const override { return stop_.load() || attempt_stop_.load(); }
   bool MayProduce() override;
   void AwaitMemory(Runnable* subtask) override;
+  void AwaitTime(Runnable* subtask, int64_t after_ns) override;
+  void Failed(SubtaskId id, const Status& status) override;
+  bool Unaligned(int64_t checkpoint) const override;
+  void SnapshotTaken(SubtaskId id, int64_t checkpoint, SubtaskSnapshot snapshot) override;
+  void Ended(SubtaskId id, bool completed, std::vector<Committable> committables, Snapshot counters) override;
+
+  // CheckpointHost
+  void TakeBarrier(int64_t checkpoint) override { execution()->Request(checkpoint); }
+  void LookAgain() override { execution()->WakeAll(); }
+  std::map<int, std::string> SourceStates(const std::map<SubtaskId, int64_t>& taken_at) override;
+  void Covered(const std::map<SubtaskId, int64_t>& taken_at) override { execution()->Covered(taken_at); }
+  void CheckpointEnded(int64_t checkpoint, const Status& reason) override;
+  void SavepointEnded(const Status& status) override;
+  void FinalEnded(const Status& status) override;
+  void CheckpointsFailed(const Status& status) override { StopWith(status); }
+
+  void StopWith(const Status& status);
   bool AnswersOutstanding() const;
   void WakeForMemory();
-  void Failed(const Status& status) override;
-  void SourceRead(int64_t rows, int64_t bytes) override;
-  void Written(int64_t rows, int64_t bytes) override;
-  void Ended(std::vector<Committable> committables) override;
-
   void SetAside(DeadLetter letter);
   int64_t AllocatedBytes() const;
+  Sink* sink() const { return graph_.tasks.back().sink.get(); }
 
   plan::JobGraph graph_;
   const JobSettings settings_;
   const JobEnvironment environment_;
-  std::string attempt_;
+  std::string sink_job_;                   // the job's id at its sink
   int64_t started_ns_ = 0;
   int64_t baseline_bytes_ = 0;
+  int64_t restored_rows_ = 0;
+  int64_t restored_from_ = 0;              // checkpoint; 0: began at the beginning
 
+  std::unique_ptr<checkpoint::Storage> storage_;
   std::vector<std::shared_ptr<Endpoint>> services_;
   std::shared_ptr<Fetcher> fetcher_;
-  std::vector<std::vector<std::unique_ptr<Subtask>>> subtasks_;      // by task
-  std::vector<std::vector<std::vector<std::shared_ptr<Channel>>>> channels_;  // task, its subtask, the reader's subtask
-  std::unique_ptr<OrderedMerge> result_;
+  std::vector<std::shared_ptr<Execution>> past_executions_;  // the scheduler may still hold their subtasks
   std::unique_ptr<Scheduler> scheduler_;
-  std::thread watchdog_;
+  std::unique_ptr<Checkpointing> checkpointing_;
+  std::unique_ptr<Background> background_;
+  std::thread control_;
 
   std::atomic<bool> stop_{false};
-  std::atomic<int64_t> source_rows_{0};
-  std::atomic<int64_t> source_bytes_{0};
-  std::atomic<int64_t> rows_out_{0};
-  std::atomic<int64_t> bytes_out_{0};
+  std::atomic<bool> attempt_stop_{false};
+  std::atomic<int64_t> rows_read_{0};      // by whoever reads the root
+  std::atomic<int64_t> bytes_read_{0};
   mutable std::atomic<int64_t> peak_bytes_{0};
   std::atomic<int64_t> dead_letter_count_{0};
 
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  Status status_;                              // guarded by mutex_, as are the following
+  std::condition_variable changed_;        // for those who wait for rows or the end
+  std::condition_variable control_changed_;
+  std::shared_ptr<Execution> execution_;   // guarded by mutex_, as are the following
+  Status status_;
   bool finished_ = false;
-  int running_ = 0;
+  bool stopped_ = false;                   // by a savepoint
+  int running_ = 0;                        // lanes
   int64_t ended_ns_ = 0;
-  std::vector<Committable> committables_;
+  std::vector<Committable> committables_;  // of a job without checkpoints
+  std::vector<FailedLane> failed_lanes_;
+  std::optional<int64_t> restart_due_ns_;  // of all lanes
+  Status first_cause_;
+  int restarts_ = 0;
+  int restarts_in_a_row_ = 0;
+  std::optional<Status> final_status_;     // of the final checkpoint
+  std::optional<Status> savepoint_status_;
+  bool stop_after_savepoint_ = false;
   std::set<Runnable*> memory_waiters_;
+  std::multimap<int64_t, Runnable*> timers_;
   std::vector<DeadLetter> dead_letters_;
   std::FILE* dead_letter_file_ = nullptr;
+  // The watchdog's; of the control thread.
+  int64_t last_moved_ns_ = 0;
+  int64_t last_sum_ = -1;
+  bool warned_ = false;
+  int64_t looked_ns_ = 0;
 };
 
 }  // namespace mainstem::runtime

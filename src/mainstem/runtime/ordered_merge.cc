@@ -45,6 +45,18 @@ bool OrderedMerge::Drained() const {
   return std::all_of(channels_.begin(), channels_.end(), [](const auto& channel) { return channel->Drained(); });
 }
 
+Snapshot OrderedMerge::Take() const {
+  Snapshot snapshot;
+  snapshot.numbers = {{"current", current_ ? static_cast<int64_t>(*current_) : -1}, {"next_order", next_order_}};
+  return snapshot;
+}
+
+void OrderedMerge::Restore(const Snapshot& snapshot) {
+  const int64_t current = snapshot.Number("current", -1);
+  if (current >= 0 && current < static_cast<int64_t>(channels_.size())) current_ = static_cast<size_t>(current);
+  next_order_ = snapshot.Number("next_order");
+}
+
 void OrderedMerge::Close() {
   for (const auto& channel : channels_) channel->Close();
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "mainstem/runtime/channel.h"
+#include "mainstem/state/snapshot.h"
 
 namespace mainstem::runtime {
 
@@ -16,10 +17,17 @@ class OrderedMerge {
  public:
   explicit OrderedMerge(std::vector<std::shared_ptr<Channel>> channels) : channels_(std::move(channels)) {}
 
-  /// Returns the next batch, or nothing when it is not there yet or all channels have ended.
+  /// Returns the next batch, or nothing when it is not there yet (or stands behind a barrier) or all channels have
+  /// ended.
   std::optional<Batch> Pop();
   bool Drained() const;
   void Close();
+  /// One a producer, in the order of its lanes.
+  const std::vector<std::shared_ptr<Channel>>& channels() const { return channels_; }
+
+  /// Where the merge stands; what is in the channels is not part of it.
+  Snapshot Take() const;
+  void Restore(const Snapshot& snapshot);
 
  private:
   std::vector<std::shared_ptr<Channel>> channels_;

@@ -9,37 +9,20 @@
 #include <thread>
 #include <vector>
 
+#include "mainstem/runtime/runnable.h"
+
 namespace mainstem::runtime {
 
-class Scheduler;
-
-/// Something that makes progress when it is run and says nothing when it cannot. Never run by two threads at once.
-class Runnable {
- public:
-  virtual ~Runnable() = default;
-  /// Works for a while. Returns true where more could be done at once.
-  virtual bool Run() = 0;
-  /// Larger is nearer the sink.
-  virtual int depth() const = 0;
-
- private:
-  friend class Scheduler;
-  enum State { kIdle, kQueued, kRunning, kRunningAndWoken };
-  std::atomic<int> state_{kIdle};
-};
-
-/// Runs runnables. A woken runnable is run at least once after the wake. Thread-safe.
-class Scheduler {
+/// Thread-safe.
+class Scheduler : public Executor {
  public:
   /// `when_idle` is called by a thread of the scheduler whenever nobody runs and nobody waits to.
   explicit Scheduler(int threads, std::function<void()> when_idle = {});
-  ~Scheduler();
+  ~Scheduler() override;
   Scheduler(const Scheduler&) = delete;
 
-  /// Makes sure that the runnable is run after this call.
-  void Wake(Runnable* runnable);
-  /// Says whether nothing but the caller runs and nobody waits to.
-  bool OnlyCallerRuns() const { return busy_.load() <= 1; }
+  void Wake(Runnable* runnable) override;
+  bool OnlyCallerRuns() const override { return busy_.load() <= 1; }
   /// Lets running work end and joins the threads; nothing is run afterwards. Idempotent.
   void Stop();
 

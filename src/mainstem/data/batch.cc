@@ -1,4 +1,4 @@
-#include "mainstem/operators/batch.h"
+#include "mainstem/data/batch.h"
 
 #include <arrow/record_batch.h>
 #include <arrow/util/byte_size.h>

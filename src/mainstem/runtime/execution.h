@@ -1,0 +1,101 @@
+// Execution: one attempt at running a job graph: its subtasks and channels, from a snapshot or from the beginning.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "mainstem/plan/job_graph.h"
+#include "mainstem/platform/clock.h"
+#include "mainstem/runtime/subtask.h"
+
+namespace mainstem::runtime {
+
+/// Where an execution goes on.
+struct RestoredState {
+  std::map<SubtaskId, Snapshot> lanes;
+  std::map<SubtaskId, int64_t> taken_at;     ///< checkpoint of each lane's snapshot
+  std::map<int, std::string> sources;        ///< task → state of its split queue
+};
+
+struct ExecutionParts {
+  const plan::JobGraph* graph = nullptr;
+  std::vector<std::shared_ptr<Endpoint>> services;
+  std::shared_ptr<Fetcher> fetcher;
+  Executor* executor = nullptr;
+  SubtaskHost* host = nullptr;
+  const Clock* clock = nullptr;
+  int64_t memory_budget = int64_t{4} << 30;
+  int threads = 1;
+  std::string attempt;                       ///< prefix of the names of what sinks stage
+  std::function<void(DeadLetter)> set_aside;
+  std::function<void()> wake_reader;         ///< rows have come for whoever reads the root
+  Plants plants;
+};
+
+/// All but construction and Start is thread-safe.
+class Execution {
+ public:
+  static Result<std::unique_ptr<Execution>> Make(ExecutionParts parts, RestoredState restored);
+  ~Execution();
+
+  /// Wakes everybody for the first time.
+  void Start();
+  void WakeAll();
+  /// A checkpoint has been triggered.
+  void Request(int64_t checkpoint);
+  /// Puts a new subtask in the place of one that has failed, from its snapshot or, without one, from the beginning.
+  /// Only where the lane is a region of its own.
+  Status RestartLane(SubtaskId id, std::optional<Snapshot> snapshot, int64_t taken_at, const std::string& attempt);
+  /// Changes how many lanes of a task that reads a source take splits. Lanes that come have passed `barrier`; they are
+  /// announced before they run.
+  Result<std::vector<SubtaskId>> Rescale(int task, int lanes, int64_t barrier,
+                                         const std::function<void(SubtaskId)>& announce);
+
+  /// State of every source, as of the barriers named.
+  std::map<int, std::string> SourceStates(const std::map<SubtaskId, int64_t>& taken_at) const;
+  void Covered(const std::map<SubtaskId, int64_t>& taken_at);
+
+  std::vector<const Subtask*> subtasks() const;
+  std::vector<SubtaskId> lanes() const;
+  /// Lanes of a task that take new splits or orders.
+  int active_lanes(int task) const;
+  /// Every lane is a region of its own: nothing joins them but the queue of splits.
+  bool pointwise() const { return graph().tasks.size() == 1; }
+  OrderedMerge* result() const { return result_.get(); }
+  const plan::JobGraph& graph() const { return *parts_.graph; }
+
+ private:
+  // The place of a lane: what wakes it finds whoever runs there.
+  struct Slot {
+    std::atomic<Subtask*> subtask{nullptr};
+  };
+  struct Task {
+    std::shared_ptr<SplitQueue> splits;
+    std::shared_ptr<arrow::Schema> scan_schema;
+    std::shared_ptr<Router> router;
+    std::vector<std::shared_ptr<Slot>> slots;                  // by lane
+    std::vector<std::vector<std::shared_ptr<Channel>>> outputs;  // lane, the reader's lane
+    std::optional<size_t> reader;
+  };
+
+  explicit Execution(ExecutionParts parts) : parts_(std::move(parts)) {}
+  Status Prepare(const RestoredState& restored);
+  Status BuildTask(size_t index, RestoredState& restored);
+  Result<std::unique_ptr<Subtask>> BuildLane(size_t index, int lane, const std::string& attempt, int64_t barrier,
+                                             bool retiring);
+  std::shared_ptr<Channel> MakeChannel(const Task& task, size_t index, size_t lane, size_t reader_lane);
+  std::function<void()> WakeSlot(const std::shared_ptr<Slot>& slot) const;
+
+  ExecutionParts parts_;
+  mutable std::mutex mutex_;
+  std::vector<Task> tasks_;                           // lanes guarded by mutex_, as are the following
+  std::vector<std::unique_ptr<Subtask>> subtasks_;    // also those that have been replaced: somebody may hold them
+  std::unique_ptr<OrderedMerge> result_;
+};
+
+}  // namespace mainstem::runtime

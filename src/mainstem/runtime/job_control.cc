@@ -1,0 +1,272 @@
+// The control thread of a job: time, restarts, and how an attempt and the job come to their ends.
+#include <arrow/record_batch.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "mainstem/base/log.h"
+#include "mainstem/base/quantity.h"
+#include "mainstem/runtime/checkpoint_folder.h"
+#include "mainstem/runtime/job.h"
+
+namespace mainstem::runtime {
+namespace {
+
+constexpr int64_t kTickNs = 250'000'000;
+
+}  // namespace
+
+void Job::Control() {
+  last_moved_ns_ = environment_.clock->MonotonicNs();
+  std::unique_lock lock(mutex_);
+  while (!finished_) {
+    Sleep(lock);
+    const bool attempt_over = running_ == 0 && (failed_lanes_.empty() || stop_);
+    lock.unlock();
+    WakeDue();
+    Watch();
+    if (checkpointing_ && !stop_) {
+      checkpointing_->Tick();
+      LookForStopRequest();
+    }
+    RestartLanes();
+    if (attempt_over) AttemptEnded();
+    lock.lock();
+  }
+}
+
+// Until something has happened or is due.
+void Job::Sleep(std::unique_lock<std::mutex>& lock) {
+  lock.unlock();
+  const int64_t tick = checkpointing_ ? checkpointing_->next_tick_ns() : checkpoint::kNever;
+  lock.lock();
+  if (running_ == 0 && failed_lanes_.empty() && !restart_due_ns_ && (!checkpointing_ || final_status_ || stop_)) return;
+  const int64_t now = environment_.clock->MonotonicNs();
+  int64_t due = std::min(now + kTickNs, tick);
+  if (!timers_.empty()) due = std::min(due, timers_.begin()->first);
+  for (const FailedLane& lane : failed_lanes_) due = std::min(due, std::max(lane.due_ns, now + 10'000'000));
+  if (restart_due_ns_) due = std::min(due, *restart_due_ns_);
+  if (due > now) control_changed_.wait_for(lock, std::chrono::nanoseconds(due - now));
+}
+
+void Job::WakeDue() {
+  std::vector<Runnable*> due;
+  {
+    const std::lock_guard lock(mutex_);
+    const int64_t now = environment_.clock->MonotonicNs();
+    while (!timers_.empty() && timers_.begin()->first <= now) {
+      due.push_back(timers_.begin()->second);
+      timers_.erase(timers_.begin());
+    }
+    due.insert(due.end(), memory_waiters_.begin(), memory_waiters_.end());
+    memory_waiters_.clear();
+  }
+  for (Runnable* runnable : due) scheduler_->Wake(runnable);
+}
+
+// Another process may ask for a savepoint and the end by a file in the job's folder.
+void Job::LookForStopRequest() {
+  const int64_t now = environment_.clock->MonotonicNs();
+  if (now - looked_ns_ < kTickNs) return;
+  looked_ns_ = now;
+  const std::string path = storage_->folder().Path(kStopRequest);
+  const auto found = environment_.files->Stat(path);
+  if (!found.ok() || found->kind != FileKind::kFile) return;
+  (void)environment_.files->Remove(path);
+  {
+    const std::lock_guard lock(mutex_);
+    if (stop_after_savepoint_) return;
+    stop_after_savepoint_ = true;
+  }
+  Log(LogLevel::kInfo, "runtime", "job '{}' was asked to stop: it takes a savepoint and ends", settings_.name);
+  checkpointing_->RequestSavepoint();
+}
+
+// Says who waits for what when nothing moves.
+void Job::Watch() {
+  AllocatedBytes();
+  const auto running = execution();
+  int64_t sum = rows_read_ + dead_letter_count_;
+  for (const Subtask* subtask : running->subtasks()) {
+    sum += subtask->figures().source_rows + subtask->figures().rows_written;
+    for (const auto& figures : subtask->chain().figures()) sum += figures->rows_in + figures->rows_out;
+  }
+  for (const auto& service : services_) sum += service->Stats().rows;
+  const int64_t now = environment_.clock->MonotonicNs();
+  if (sum != last_sum_) {
+    last_sum_ = sum;
+    last_moved_ns_ = now;
+    warned_ = false;
+  } else if (now - last_moved_ns_ > settings_.watchdog_ns && !warned_) {
+    warned_ = true;
+    Log(LogLevel::kWarning, "runtime", "nothing has moved for {}: {}", FormatDuration(now - last_moved_ns_), Waiting());
+  }
+}
+
+// What may be tried again, and when: under mutex_.
+Status Job::MayRestartAfter(const Status& cause, int64_t* due_ns) {
+  const ErrorClass error_class = ClassOf(cause);
+  if (!checkpointing_ || (error_class != ErrorClass::kRetry && error_class != ErrorClass::kRegion)) return cause;
+  const CheckpointOptions& options = *settings_.checkpoint;
+  if (restarts_in_a_row_ == 0) first_cause_ = cause;
+  if (restarts_in_a_row_ >= options.restarts_in_a_row) {
+    return WithContext(first_cause_, fmt::format("given up after {} restarts without a checkpoint in between; the first "
+                                                 "failure",
+                                                 restarts_in_a_row_));
+  }
+  int64_t delay = options.restart_delay_ns;
+  for (int i = 0; i < restarts_in_a_row_ && delay < options.restart_delay_most_ns; ++i) delay *= 2;
+  ++restarts_in_a_row_;
+  ++restarts_;
+  *due_ns = environment_.clock->MonotonicNs() + std::min(delay, options.restart_delay_most_ns);
+  return Status::OK();
+}
+
+void Job::Failed(SubtaskId id, const Status& status) {
+  const auto running = execution();
+  bool restarts_all = false;
+  Status given_up;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!status_.ok() || restart_due_ns_) return;  // one failure brings others with it
+    int64_t due_ns = 0;
+    given_up = MayRestartAfter(status, &due_ns);
+    if (given_up.ok()) {
+      Log(LogLevel::kWarning, "runtime", "subtask {} of task {} failed and is started again in {}: {}", id.lane, id.task,
+          FormatDuration(due_ns - environment_.clock->MonotonicNs()), status.message());
+      if (running->pointwise()) {
+        failed_lanes_.push_back({id, due_ns});
+      } else {
+        restart_due_ns_ = due_ns;
+        restarts_all = true;
+      }
+    }
+  }
+  if (!given_up.ok()) return StopWith(given_up);
+  if (restarts_all) {
+    attempt_stop_ = true;
+    running->WakeAll();
+  } else {
+    checkpointing_->OnLaneFailed(id);
+  }
+  control_changed_.notify_all();
+}
+
+// Lanes that are regions of their own go on from their last complete snapshot; the others have not noticed.
+void Job::RestartLanes() {
+  if (stop_) return;
+  const int64_t now = environment_.clock->MonotonicNs();
+  std::vector<SubtaskId> due;
+  std::shared_ptr<Execution> running;
+  {
+    const std::lock_guard lock(mutex_);
+    running = execution_;
+    for (const FailedLane& lane : failed_lanes_) {
+      if (lane.due_ns <= now) due.push_back(lane.id);
+    }
+  }
+  for (const SubtaskId id : due) {
+    if (!checkpointing_->MayRestart(id)) continue;
+    background_->Drain();
+    int64_t taken_at = 0;
+    auto snapshot = checkpointing_->SnapshotOf(id, &taken_at);
+    Status status = snapshot.status();
+    {
+      const std::lock_guard lock(mutex_);
+      std::erase_if(failed_lanes_, [&](const FailedLane& lane) { return lane.id == id; });
+      ++running_;
+    }
+    const std::string attempt = fmt::format("{}.{}", sink_job_, storage_->epoch() * 1'000'000 + restarts_);
+    if (status.ok()) status = running->RestartLane(id, std::move(*snapshot), taken_at, attempt);
+    if (!status.ok()) {
+      {
+        const std::lock_guard lock(mutex_);
+        --running_;
+      }
+      return StopWith(status);
+    }
+    checkpointing_->OnLaneRestarted(id);
+  }
+}
+
+// Nobody runs any more: because all is done, because something failed, or because a restart is to come.
+void Job::AttemptEnded() {
+  Status status;
+  bool restarts = false;
+  std::optional<Status> final_status;
+  {
+    const std::lock_guard lock(mutex_);
+    status = status_;
+    restarts = restart_due_ns_.has_value();
+    if (restarts && status.ok() && *restart_due_ns_ > environment_.clock->MonotonicNs()) return;
+    final_status = final_status_;
+  }
+  if (!status.ok()) return Finish(status);
+  if (restarts) return RestartAll();
+  if (!checkpointing_) return Finish(CommitAtEnd());
+  // The final checkpoint makes the result visible.
+  if (final_status) return Finish(*final_status);
+}
+
+void Job::RestartAll() {
+  background_->Drain();
+  std::shared_ptr<Execution> old;
+  {
+    const std::lock_guard lock(mutex_);
+    old = execution_;
+    timers_.clear();
+    memory_waiters_.clear();
+    restart_due_ns_.reset();
+  }
+  past_executions_.push_back(old);
+  attempt_stop_ = false;
+  const auto restart = [&]() -> Status {
+    ARROW_ASSIGN_OR_RAISE(RestoredState restored, checkpointing_->ReadRestored());
+    const std::vector<Committable> pending = checkpointing_->pending();
+    ARROW_RETURN_NOT_OK(sink()->Restore({.id = sink_job_, .checkpoint_folder = storage_->folder().path()}, pending));
+    return StartExecution(std::move(restored));
+  };
+  const Status status = restart();
+  if (!status.ok()) return Finish(status);
+  execution()->Start();
+}
+
+Status Job::CommitAtEnd() {
+  if (sink() == nullptr) return Status::OK();
+  std::vector<Committable> committables;
+  {
+    const std::lock_guard lock(mutex_);
+    committables = committables_;
+  }
+  ARROW_RETURN_NOT_OK(sink()->MakeDurable(committables));
+  if (!committables.empty()) ARROW_RETURN_NOT_OK(sink()->Commit(committables));
+  return sink()->Finish(sink_job_);
+}
+
+// Makes the end known, after what was staged has been removed or left for the next run.
+void Job::Finish(Status status) {
+  for (const auto& service : services_) service->Stop();
+  if (background_) background_->Drain();
+  bool stopped = false;
+  {
+    const std::lock_guard lock(mutex_);
+    stopped = stopped_;
+  }
+  if (stopped) status = Status::OK();
+  if (!status.ok() && sink() != nullptr && !checkpointing_) {
+    const Status aborted = sink()->Abort(sink_job_);
+    if (!aborted.ok()) Log(LogLevel::kWarning, "runtime", "staged files remain: {}", aborted.message());
+  }
+  AllocatedBytes();
+  {
+    const std::lock_guard lock(mutex_);
+    status_ = status;
+    finished_ = true;
+    ended_ns_ = environment_.clock->MonotonicNs();
+  }
+  // Whoever runs the job next may begin at once.
+  storage_.reset();
+  changed_.notify_all();
+}
+
+}  // namespace mainstem::runtime

@@ -1,0 +1,200 @@
+// How a job goes on from its checkpoints, and what it does for them while it runs.
+#include <arrow/record_batch.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "mainstem/base/log.h"
+#include "mainstem/base/quantity.h"
+#include "mainstem/runtime/job.h"
+
+namespace mainstem::runtime {
+namespace {
+
+// The graph as text without what may differ between two runs: parallelism.
+std::string Description(const plan::JobGraph& graph) {
+  plan::JobGraph same = graph;
+  for (plan::TaskSpec& task : same.tasks) task.parallelism = 1;
+  for (ServiceSpec& service : same.services) service.max_replicas = 1;
+  return plan::ToString(same);
+}
+
+std::vector<std::string> Lines(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+// The first lines in which two descriptions differ.
+std::string Difference(const std::string& before, const std::string& now) {
+  const auto old_lines = Lines(before);
+  const auto new_lines = Lines(now);
+  for (size_t i = 0; i < std::max(old_lines.size(), new_lines.size()); ++i) {
+    const std::string old_line = i < old_lines.size() ? old_lines[i] : "(nothing)";
+    const std::string new_line = i < new_lines.size() ? new_lines[i] : "(nothing)";
+    if (old_line != new_line) {
+      return fmt::format("it was '{}' and is now '{}'", Escaped(old_line, 500), Escaped(new_line, 500));
+    }
+  }
+  return "nothing";
+}
+
+// Which job staged what in a sink's folder: the name alone would be shared by jobs of two checkpoint folders.
+std::string SinkJobId(const std::string& name, const std::string& folder) {
+  uint64_t hash = 14695981039346656037u;  // FNV-1a, 64 bits
+  for (const unsigned char c : folder) hash = (hash ^ c) * 1099511628211u;
+  std::string id;
+  for (const char c : name) id += std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' ? c : '-';
+  return fmt::format("{}-{:08x}", id, (hash ^ (hash >> 32)) & 0xFFFFFFFFu);
+}
+
+}  // namespace
+
+Status Job::OpenCheckpoints(std::optional<checkpoint::Manifest>* last) {
+  const CheckpointOptions& options = *settings_.checkpoint;
+  if (sink() == nullptr) {
+    return JobError("checkpoint: only a job that writes can be resumed; what has been read cannot be taken back");
+  }
+  if (settings_.name.empty()) return JobError("checkpoint: give the job a job_name, by which its next run finds it");
+  ARROW_ASSIGN_OR_RAISE(storage_, checkpoint::Storage::Open(*environment_.files, options.folder, settings_.name,
+                                                            *environment_.clock));
+  sink_job_ = SinkJobId(settings_.name, storage_->folder().path());
+  if (!options.resume) {
+    ARROW_RETURN_NOT_OK(sink()->Abort(sink_job_));
+    ARROW_RETURN_NOT_OK(storage_->Remove());
+    storage_.reset();
+    ARROW_ASSIGN_OR_RAISE(storage_, checkpoint::Storage::Open(*environment_.files, options.folder, settings_.name,
+                                                              *environment_.clock));
+  }
+  std::vector<std::string> damaged;
+  if (options.from.empty()) {
+    ARROW_ASSIGN_OR_RAISE(*last, storage_->Latest(&damaged));
+  } else {
+    ARROW_ASSIGN_OR_RAISE(*last, storage_->Read(options.from));
+  }
+  for (const std::string& what : damaged) {
+    Log(LogLevel::kError, "checkpoint", "{}; the one before it is used", what);
+  }
+  const std::string description = Description(graph_);
+  if (*last && (*last)->graph != description) {
+    return JobError(fmt::format("job '{}' has changed since its checkpoint {}: {}. Undo the change, give the job another "
+                                "job_name, or start it anew with resume=False",
+                                Escaped(settings_.name), (*last)->checkpoint, Difference((*last)->graph, description)));
+  }
+  ARROW_ASSIGN_OR_RAISE(const int64_t largest, storage_->LargestNumber());
+  checkpoint::CoordinatorSettings coordinator = options.coordinator;
+  coordinator.commits = std::any_of(graph_.tasks.begin(), graph_.tasks.end(), [](const plan::TaskSpec& task) {
+    return task.source && task.source->unbounded();
+  });
+  background_ = std::make_unique<Background>();
+  checkpointing_ = std::make_unique<Checkpointing>(
+      CheckpointingParts{.settings = coordinator,
+                         .retained = options.retained,
+                         .storage = storage_.get(),
+                         .sink = sink(),
+                         .sink_job = sink_job_,
+                         .job = settings_.name,
+                         .graph = description,
+                         .next = largest + 1,
+                         .clock = environment_.clock,
+                         .host = this,
+                         .post = [this](std::function<void()> work) { background_->Post(std::move(work)); },
+                         .plants = settings_.plants},
+      *last ? &**last : nullptr);
+  return Status::OK();
+}
+
+// What the checkpoint covers and was not committed is committed now, where it is due.
+Status Job::ResumeSink(const checkpoint::Manifest& last) {
+  const bool done = last.kind == checkpoint::Manifest::Kind::kFinal;
+  restored_from_ = last.checkpoint;
+  const auto rows = last.counters.find("rows_written");
+  restored_rows_ = rows == last.counters.end() ? 0 : rows->second;
+  if (done && last.pending.empty()) {
+    Log(LogLevel::kInfo, "runtime", "job '{}' has finished already; resume=False starts it anew", settings_.name);
+    return Status::OK();
+  }
+  return checkpointing_->ResumeSink(last);
+}
+
+bool Job::Unaligned(int64_t checkpoint) const { return checkpointing_ && checkpointing_->Unaligned(checkpoint); }
+
+void Job::SnapshotTaken(SubtaskId id, int64_t checkpoint, SubtaskSnapshot snapshot) {
+  checkpointing_->OnSnapshot(id, checkpoint, std::move(snapshot));
+}
+
+std::map<int, std::string> Job::SourceStates(const std::map<SubtaskId, int64_t>& taken_at) {
+  return execution()->SourceStates(taken_at);
+}
+
+void Job::CheckpointEnded(int64_t, const Status& reason) {
+  if (!reason.ok()) return;
+  const std::lock_guard lock(mutex_);
+  restarts_in_a_row_ = 0;
+}
+
+void Job::SavepointEnded(const Status& status) {
+  bool stop = false;
+  {
+    const std::lock_guard lock(mutex_);
+    savepoint_status_ = status;
+    stop = stop_after_savepoint_ && status.ok();
+    stopped_ |= stop;
+  }
+  changed_.notify_all();
+  if (!stop) return;
+  stop_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    if (status_.ok()) status_ = CancelledError("stopped by a savepoint");
+  }
+  control_changed_.notify_all();
+}
+
+void Job::FinalEnded(const Status& status) {
+  {
+    const std::lock_guard lock(mutex_);
+    final_status_ = status;
+  }
+  control_changed_.notify_all();
+}
+
+Result<std::optional<std::string>> Job::Savepoint(bool stop, int64_t timeout_ns) {
+  if (!checkpointing_) return JobError("a savepoint needs a job that was started with checkpoint=");
+  {
+    const std::lock_guard lock(mutex_);
+    if (finished_) return JobError("the job has ended");
+    if (stop_after_savepoint_) return JobError("the job is being stopped");
+    savepoint_status_.reset();
+    stop_after_savepoint_ = stop;
+  }
+  checkpointing_->RequestSavepoint();
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, std::chrono::nanoseconds(timeout_ns), [&] {
+    return finished_ || (savepoint_status_.has_value() && !stop);
+  });
+  if (!savepoint_status_) {
+    if (finished_) return JobError("the job ended before the savepoint was taken");
+    return std::optional<std::string>();
+  }
+  ARROW_RETURN_NOT_OK(*savepoint_status_);
+  return std::optional<std::string>(checkpointing_->last_savepoint());
+}
+
+Status Job::Rescale(int task, int lanes) {
+  if (lanes < 1 || lanes > 4096) return JobError("a task runs in 1 to 4096 subtasks");
+  const auto running = execution();
+  if (!running || stop_) return JobError("the job does not run");
+  ARROW_ASSIGN_OR_RAISE(const auto added,
+                        running->Rescale(task, lanes, checkpointing_ ? checkpointing_->newest() : 0, [this](SubtaskId id) {
+                          if (checkpointing_) checkpointing_->AddLane(id);
+                          const std::lock_guard lock(mutex_);
+                          ++running_;
+                        }));
+  Log(LogLevel::kInfo, "runtime", "task {} runs in {} subtasks now ({} came)", task, lanes, added.size());
+  return Status::OK();
+}
+
+}  // namespace mainstem::runtime

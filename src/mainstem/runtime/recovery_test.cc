@@ -1,0 +1,190 @@
+#include <gmock/gmock.h>
+
+#include <chrono>
+#include <numeric>
+
+#include "mainstem/runtime/recovery_harness.h"
+
+namespace mainstem {
+namespace {
+
+using ::testing::HasSubstr;
+using namespace mainstem::testing;
+using runtime::CheckpointOptions;
+
+// How a job is built, and what its tasks look like.
+enum class Topology { kPointwise, kGather, kSpread, kCalls };
+
+struct Case {
+  Topology topology = Topology::kPointwise;
+  int64_t unaligned_after_ns = checkpoint::kNever;
+  int parallelism_before = 3;
+  int parallelism_after = 3;
+};
+
+std::string NameOf(const ::testing::TestParamInfo<Case>& info) {
+  static const char* kNames[] = {"Pointwise", "Gather", "Spread", "Calls"};
+  return std::string(kNames[static_cast<int>(info.param.topology)]) +
+         (info.param.unaligned_after_ns == 0 ? "Unaligned" : "Aligned") + "From" +
+         std::to_string(info.param.parallelism_before) + "To" + std::to_string(info.param.parallelism_after);
+}
+
+std::vector<int64_t> FromZero(int64_t count) {
+  std::vector<int64_t> numbers(static_cast<size_t>(count));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  return numbers;
+}
+
+// Stops every now and then, so that snapshots find something in flight.
+plan::OperatorSpec Slow() {
+  return Look([](const Batch& batch, Output&) {
+    if (batch.order % 3 == 0) std::this_thread::sleep_for(std::chrono::microseconds(300));
+    return Status::OK();
+  });
+}
+
+class Recovery : public ::testing::TestWithParam<Case> {
+ protected:
+  plan::JobGraph Graph(int parallelism, std::vector<plan::OperatorSpec> extra = {}) {
+    plan::TaskSpec source{.name = "source", .parallelism = parallelism, .source = source_,
+                          .operators = {Slow()}, .output = NumberSchema()};
+    for (auto& spec : extra) source.operators.push_back(spec);
+    plan::JobGraph graph{.tasks = {std::move(source)}, .services = {}, .output = {{"n", LogicalType::Int64()}}};
+    switch (GetParam().topology) {
+      case Topology::kPointwise: break;
+      case Topology::kCalls:
+        graph.tasks[0].operators.push_back(
+            {.name = "call",
+             .make = []() -> Result<std::unique_ptr<Operator>> {
+               CallOptions options{.name = "add", .arguments = {0}};
+               options.call = NumberSchema();
+               return MakeCall(options, {{"n", LogicalType::Int64()}},
+                               arrow::schema({arrow::field("m", arrow::int64())}));
+             },
+             .service = 0,
+             .output = NumberSchema()});
+        graph.services.push_back({.name = "add"});
+        break;
+      case Topology::kSpread:
+      case Topology::kGather:
+        graph.tasks.push_back({.name = "gather", .parallelism = 1, .inputs = {0}, .operators = {Slow()},
+                               .output = NumberSchema()});
+        if (GetParam().topology == Topology::kSpread) {
+          graph.tasks.push_back({.name = "spread", .parallelism = parallelism, .inputs = {1}, .operators = {Slow()},
+                                 .output = NumberSchema()});
+        }
+    }
+    graph.tasks.back().sink = std::make_shared<LedgerSink>(ledger_);
+    return graph;
+  }
+
+  Result<std::shared_ptr<Job>> Start(plan::JobGraph graph, int parallelism) {
+    CheckpointOptions options{.folder = folder_.path()};
+    options.coordinator.interval_ns = 2'000'000;
+    options.coordinator.unaligned_after_ns = GetParam().unaligned_after_ns;
+    options.restart_delay_ns = 1'000'000;
+    JobSettings settings{.name = "job", .parallelism = parallelism, .memory_budget = 64 << 20};
+    settings.checkpoint = options;
+    // Answers with the number itself, some calls later than others. A job stops its services at its end.
+    services_.push_back(std::make_shared<FakeService>([](const Call& call, int64_t number) {
+      std::this_thread::sleep_for(std::chrono::microseconds(100 + number % 5 * 400));
+      return Reply{.rows = call.rows};
+    }));
+    return Job::Start(std::move(graph), settings, {.services = services_.back().get()});
+  }
+
+  static int64_t Completed(const Job& job) {
+    const std::string json = job.FiguresJson();
+    const std::string key = "\"checkpoints\":{\"completed\":";
+    const auto at = json.find(key);
+    return at == std::string::npos ? -1 : std::stoll(json.substr(at + key.size()));
+  }
+
+  std::vector<std::shared_ptr<FakeService>> services_;
+  TemporaryFolder folder_;
+  std::shared_ptr<Ledger> ledger_ = std::make_shared<Ledger>();
+  std::shared_ptr<ReplayableNumbers> source_ = std::make_shared<ReplayableNumbers>(120, 3, 5);
+};
+
+TEST_P(Recovery, EveryRowStandsOnceAfterManyDeaths) {
+  int deaths = 0;
+  for (int run = 0; run < 200; ++run) {
+    const int parallelism = run % 2 == 0 ? GetParam().parallelism_before : GetParam().parallelism_after;
+    const auto job = *Start(Graph(parallelism), parallelism);
+    const bool last = run > 8;
+    while (!job->finished() && (last || Completed(*job) < 2)) (void)job->WaitEnd(500'000);
+    if (job->finished()) {
+      ASSERT_TRUE(job->WaitEnd(kLongNs).ok()) << job->WaitEnd(kLongNs).status();
+      break;
+    }
+    EXPECT_TRUE(ledger_->Visible().empty()) << "a bounded job shows all or nothing";
+    job->Cancel();
+    (void)job->WaitEnd(kLongNs);
+    ++deaths;
+  }
+  EXPECT_GE(deaths, 1);
+  EXPECT_EQ(ledger_->Visible(), FromZero(source_->total()));
+  EXPECT_TRUE(ledger_->staged.empty());
+}
+
+TEST_P(Recovery, AFailureThatMayPassIsTriedAgain) {
+  auto failures = std::make_shared<std::atomic<int>>(0);
+  auto graph = Graph(3, {Look([failures](const Batch& batch, Output&) {
+                       if (batch.order % 40 == 39 && failures->fetch_add(1) < 3) return RetryError("a busy server");
+                       return Status::OK();
+                     })});
+  const auto job = *Start(std::move(graph), 3);
+  const auto ended = job->WaitEnd(kLongNs);
+  ASSERT_TRUE(ended.ok()) << ended.status();
+  EXPECT_EQ(ledger_->Visible(), FromZero(source_->total()));
+  EXPECT_THAT(job->FiguresJson(), HasSubstr("\"restarts\":"));
+  EXPECT_THAT(job->FiguresJson(), ::testing::Not(HasSubstr("\"restarts\":0")));
+}
+
+TEST_P(Recovery, ASavepointEndsTheJobAndTheNextRunGoesOn) {
+  const auto job = *Start(Graph(3), 3);
+  const auto path = job->Savepoint(/*stop=*/true, kLongNs);
+  ASSERT_TRUE(path.ok()) << path.status();
+  EXPECT_THAT(**path, HasSubstr("savepoint-"));
+  ASSERT_TRUE(job->WaitEnd(kLongNs).ok());
+  EXPECT_THAT(job->FiguresJson(), HasSubstr("\"state\":\"stopped\""));
+  const int64_t before = source_->rows_read;
+  const auto next = *Start(Graph(2), 2);
+  ASSERT_TRUE(next->WaitEnd(kLongNs).ok()) << next->WaitEnd(0).status();
+  EXPECT_EQ(ledger_->Visible(), FromZero(source_->total()));
+  // Splits that were under way are read again from their beginning here, finished ones are not.
+  EXPECT_LE(source_->rows_read - before, source_->total());
+  // A third run finds that all is done.
+  const int64_t read = source_->rows_read;
+  const auto third = *Start(Graph(3), 3);
+  ASSERT_TRUE(third->WaitEnd(kLongNs).ok());
+  EXPECT_EQ(source_->rows_read, read);
+  EXPECT_EQ(ledger_->Visible(), FromZero(source_->total()));
+}
+
+TEST_P(Recovery, AChangedJobIsRefusedAndSaysWhatDiffers) {
+  {
+    const auto job = *Start(Graph(3), 3);
+    ASSERT_TRUE(job->Savepoint(true, kLongNs).ok());
+    ASSERT_TRUE(job->WaitEnd(kLongNs).ok());
+  }
+  auto graph = Graph(3);
+  graph.tasks[0].operators[0].name = "another";
+  const auto job = Start(std::move(graph), 3);
+  ASSERT_FALSE(job.ok());
+  EXPECT_THAT(job.status().message(), HasSubstr("another"));
+  EXPECT_THAT(job.status().message(), HasSubstr("resume=False"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Topologies, Recovery,
+    ::testing::Values(Case{Topology::kPointwise}, Case{Topology::kPointwise, checkpoint::kNever, 4, 2},
+                      Case{Topology::kPointwise, checkpoint::kNever, 2, 4}, Case{Topology::kGather},
+                      Case{Topology::kGather, 0}, Case{Topology::kGather, 0, 4, 2}, Case{Topology::kSpread},
+                      Case{Topology::kSpread, 0}, Case{Topology::kSpread, 0, 4, 2},
+                      Case{Topology::kSpread, checkpoint::kNever, 2, 4}, Case{Topology::kCalls},
+                      Case{Topology::kCalls, 0, 4, 2}),
+    NameOf);
+
+}  // namespace
+}  // namespace mainstem
