@@ -23,7 +23,7 @@ from inputs import pdf, photo, sound, tone  # noqa: E402
 
 PAGES = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))] if path.exists()]
 BLOCK = re.compile(
-    r"^(?P<skip><!-- not run: .+ -->\n)?```python\n(?P<code>.*?)^```\n(?:\n```text\n(?P<output>.*?)^```\n)?",
+    r"^(?P<skip><!-- not run: [^\n]+ -->\n)?```python\n(?P<code>.*?)^```\n(?:\n```text\n(?P<output>.*?)^```\n)?",
     re.M | re.S,
 )
 
