@@ -56,15 +56,15 @@ class Sink(ABC):
     methods are called on this one object by one thread at a time, while writers may be writing. The order:
 
     * a job without checkpoints: ``begin``, ``open`` …, ``prepare`` …, ``make_durable``, ``commit``, ``finish``;
-    * with checkpoints: ``begin``, ``open`` …, then for each checkpoint ``prepare`` …, ``make_durable``, ``commit``; after
-      the last one ``finish``;
+    * with checkpoints: ``begin``, ``open`` …, then for each checkpoint ``prepare`` …, ``make_durable``, ``commit``;
+      after the last one ``finish``;
     * run again after a crash: ``restore``, ``commit`` of what was pending, then as above;
     * failed or cancelled for good: ``abort``.
 
-    Rows are exactly once where three things hold: what is staged is not visible; what ``make_durable`` has returned from
-    survives; ``commit`` shows all of it or none and, given again, does nothing. After a crash each method may be called
-    again. What a method raises fails the job (an ``ms.RetryError`` lets it try again where it may), with the name of
-    the sink."""
+    Rows are exactly once where three things hold: what is staged is not visible; what ``make_durable`` has returned
+    from survives; ``commit`` shows all of it or none and, given again, does nothing. After a crash each method may be
+    called again. What a method raises fails the job (an ``ms.RetryError`` lets it try again where it may), with the
+    name of the sink."""
 
     def begin(self, job: SinkJob) -> None:  # noqa: B027 - most sinks have nothing to do here
         """Before a job that starts at its beginning: the place to check what is there."""
@@ -180,7 +180,7 @@ def write_committable(committable: Committable) -> str:
     try:
         return json.dumps({"json": committable}, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"prepare() must return bytes or what JSON can say, not {committable!r:.200} ({error})") from None
+        raise TypeError(f"prepare() must return bytes or JSON's values, not {committable!r:.200} ({error})") from None
 
 
 def read_committable(text: str) -> Committable:

@@ -23,10 +23,10 @@ _FOR_FILES = """
         connector's own; those not given keep its defaults."""
 _FOR_ALL = """
 
-        What is written becomes visible as a whole, or not at all. With ``wait=False`` the job is returned while it runs.
-        ``dead_letters``: a file for the rows that are set aside, with the reasons. ``journal``: a folder where the
-        replies of models are kept, and those of functions that ask for it (``@udf(journal=True)``): no run pays for a
-        finished call again.
+        What is written becomes visible as a whole, or not at all. With ``wait=False`` the job is returned while it
+        runs. ``dead_letters``: a file for the rows that are set aside, with the reasons. ``journal``: a folder where
+        the replies of models are kept, and those of functions that ask for it (``@udf(journal=True)``): no run pays
+        for a finished call again.
         """
 
 

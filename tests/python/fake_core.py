@@ -106,7 +106,7 @@ class FakeEngine:
     def explain(self, plan_json: str, tables: dict[str, Any], mode: str) -> str:
         return f"{mode} of {len(json.loads(plan_json)['nodes'])} nodes"
 
-    def start(self, plan_json: str, tables: dict[str, Any], job_options_json: str) -> FakeJob:
+    def start(self, plan_json: str, tables: dict[str, Any], job_options_json: str, sinks: dict[str, Any]) -> FakeJob:
         self._core.started.append((json.loads(plan_json), dict(tables), json.loads(job_options_json)))
         job = FakeJob(self._core)
         self._core.jobs.append(job)
