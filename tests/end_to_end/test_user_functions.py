@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -233,6 +234,67 @@ def test_null_and_dead_letter_cost_the_one_row(how: str) -> None:
     assert "77" in str(letters[0].as_dict())
 
 
+def refuse_77(x: Any) -> None:
+    if x == 77:
+        raise ValueError("no 77 please")
+
+
+def rowwise(x: int) -> int:
+    refuse_77(x)
+    return x
+
+
+def batchwise(x: Any) -> Any:
+    for value in x.tolist():
+        refuse_77(value)
+    return x
+
+
+async def eventually(x: int) -> int:
+    refuse_77(x)
+    return x
+
+
+def many(x: int) -> Iterator[int]:
+    refuse_77(x)
+    yield x
+
+
+def whole_row(row: dict[str, Any]) -> dict[str, int]:
+    refuse_77(row["id"])
+    return {"y": row["id"]}
+
+
+def rows_of(row: dict[str, Any]) -> Iterator[dict[str, int]]:
+    refuse_77(row["id"])
+    yield {"y": row["id"]}
+
+
+def batch_of_rows(batch: dict[str, Any]) -> dict[str, Any]:
+    return {"y": [None, *("no 77 please" if x == 77 else x for x in batch["id"])]}
+
+
+INT = ms.DataType.int64()
+Y = ms.DataType.struct({"y": INT})
+FORMS: dict[str, Callable[[ms.DataFrame], ms.DataFrame]] = {
+    "row": lambda frame: frame.select(y=ms.udf(rowwise, return_dtype=INT)(col("id"))),
+    "an expression": lambda frame: frame.select(y=ms.udf(rowwise, return_dtype=INT)(col("id") + 0)),
+    "async": lambda frame: frame.select(y=ms.udf(eventually, return_dtype=INT)(col("id"))),
+    "numpy": lambda frame: frame.select(y=ms.udf(batchwise, func_type="numpy", return_dtype=INT)(col("id"))),
+    "pandas": lambda frame: frame.select(y=ms.udf(batchwise, func_type="pandas", return_dtype=INT)(col("id"))),
+    "udtf": lambda frame: frame.join_lateral(ms.udtf(many, return_dtype=INT)(col("id"))),
+    "map": lambda frame: frame.map(whole_row, return_dtype=Y),
+    "flat_map": lambda frame: frame.flat_map(rows_of, return_dtype=Y),
+    "map_batches": lambda frame: frame.map_batches(batch_of_rows, return_dtype=Y),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_error_names_the_row(form: str) -> None:
+    with pytest.raises(ms.RowError, match=r"(id|argument) = 77: "):
+        FORMS[form](ms.range(200)).collect()
+
+
 @pytest.mark.parametrize("form", ["pandas", "arrow", "numpy"])
 def test_a_batch_of_another_length_is_refused(form: str) -> None:
     def short(x: Any) -> Any:
@@ -297,7 +359,7 @@ def test_prints_reach_the_user(capfd: pytest.CaptureFixture[str]) -> None:
         os.write(1, b"raw\n")
         return x
 
-    assert ms.range(3).select(y=chatty(col("id"))).count() == 3
+    assert len(ms.range(3).select(y=chatty(col("id"))).collect()) == 3
     out, err = capfd.readouterr()
     for text in ("seen 2", "to the other stream 2", "raw"):
         assert text in out + err
@@ -309,7 +371,7 @@ def test_very_many_and_very_long_prints_block_nothing(capfd: pytest.CaptureFixtu
         print("y" * 100_000)
         return x
 
-    assert ms.range(100).select(y=loud(col("id"))).count() == 100
+    assert len(ms.range(100).select(y=loud(col("id"))).collect()) == 100
     capfd.readouterr()
 
 
