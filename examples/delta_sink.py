@@ -4,7 +4,7 @@
     python examples/delta_sink.py TABLE
 
 Writers put Parquet files into the table's folder. Delta readers see only files that the log names, so these are staged.
-A commit adds them in one Delta transaction, which also notes how far each lane has come (Delta's application
+A commit adds them in one Delta transaction, which also notes how far each writer has come (Delta's application
 transactions): a commit that is repeated after a crash finds its own note and adds nothing.
 """
 
@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,15 @@ from deltalake.transaction import AddAction
 
 import mainstem as ms
 
-CHECKPOINTS_AN_ATTEMPT_MAX = 1 << 24
-
 
 class DeltaWriter(ms.SinkWriter):
     """Stages the rows of one lane: a Parquet file for each checkpoint."""
 
-    def __init__(self, sink: DeltaSink, lane: int, attempt: str, opened: int) -> None:
+    def __init__(self, sink: DeltaSink, lane: int, attempt: str) -> None:
         self._sink = sink
-        job, self._number = attempt.split(".")
-        self._lane = f"{job}-{lane}"
-        self._stem = f"part-{attempt}-{lane}-{opened}"
+        # Nobody has used this name before, not even a job of the same name whose checkpoints have been removed.
+        self._writer = f"{lane}-{uuid.uuid4().hex}"
+        self._stem = f"part-{attempt}-{self._writer}"
         self._files = 0
         self._file: pq.ParquetWriter | None = None
         self._rows = 0
@@ -54,9 +53,7 @@ class DeltaWriter(ms.SinkWriter):
         name, rows = self._name(), self._rows
         self._file, self._rows, self._files = None, 0, self._files + 1
         size = (self._sink.folder / name).stat().st_size
-        # Versions of a lane grow: over its files, and over the attempts of the job.
-        version = int(self._number) * CHECKPOINTS_AN_ATTEMPT_MAX + self._sink.next_version(self._lane)
-        return [{"path": name, "size": size, "rows": rows, "lane": self._lane, "version": version}]
+        return [{"path": name, "size": size, "rows": rows, "writer": self._writer, "version": self._files}]
 
     def _name(self) -> str:
         return f"{self._stem}-{self._files}.parquet"
@@ -68,18 +65,11 @@ class DeltaSink(ms.Sink):
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         self._lock = threading.Lock()  # writers are on several threads
-        self._versions: dict[str, int] = {}
-        self._opened = 0
 
     def create_table(self, schema: pa.Schema) -> None:
         with self._lock:
             if not DeltaTable.is_deltatable(str(self.folder)):
                 DeltaTable.create(self.folder, schema=schema)
-
-    def next_version(self, lane: str) -> int:
-        with self._lock:
-            self._versions[lane] = self._versions.get(lane, 0) + 1
-            return self._versions[lane]
 
     def begin(self, job: ms.SinkJob) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -88,8 +78,7 @@ class DeltaSink(ms.Sink):
         self._sweep(job, {entry["path"] for entry in pending})
 
     def open(self, lane: int, attempt: str) -> DeltaWriter:
-        self._opened += 1
-        return DeltaWriter(self, lane, attempt, self._opened)
+        return DeltaWriter(self, lane, attempt)
 
     def make_durable(self, committables: Sequence[dict[str, Any]]) -> None:
         for path in [*(self.folder / entry["path"] for entry in committables), self.folder]:
@@ -101,13 +90,13 @@ class DeltaSink(ms.Sink):
 
     def commit(self, committables: Sequence[dict[str, Any]]) -> None:
         table = DeltaTable(self.folder)
-        done = {lane: table.transaction_version(lane) for lane in {entry["lane"] for entry in committables}}
-        new = [entry for entry in committables if entry["version"] > (done[entry["lane"]] or -1)]
+        done = {name: table.transaction_version(name) or 0 for name in {entry["writer"] for entry in committables}}
+        new = [entry for entry in committables if entry["version"] > done[entry["writer"]]]
         if not new:
             return
         reached: dict[str, int] = {}
         for entry in new:
-            reached[entry["lane"]] = max(entry["version"], reached.get(entry["lane"], -1))
+            reached[entry["writer"]] = max(entry["version"], reached.get(entry["writer"], 0))
         now_ms = int(time.time() * 1000)
         table.create_write_transaction(
             [
@@ -117,7 +106,7 @@ class DeltaSink(ms.Sink):
             mode="append",
             schema=table.schema(),
             commit_properties=CommitProperties(
-                app_transactions=[Transaction(lane, version, now_ms) for lane, version in reached.items()]
+                app_transactions=[Transaction(name, version, now_ms) for name, version in reached.items()]
             ),
         )
 

@@ -77,6 +77,14 @@ def test_a_restart_commits_what_was_pending_and_sweeps_the_rest(tmp_path: Path) 
     assert [name.split("-")[1] for name in left] == ["job.1", "job.1", "job.2", "other.1"]
 
 
+def test_a_job_that_begins_anew_under_its_old_name_adds_its_rows(tmp_path: Path) -> None:
+    for _ in range(2):  # the checkpoints were removed: the attempts are counted from the start
+        sink = DeltaSink(tmp_path / "t")
+        sink.begin(JOB)
+        sink.commit(stage(sink, 0, "job.1", 1, 2))
+    assert visible(tmp_path / "t") == [1, 1, 2, 2]
+
+
 def test_a_failed_job_leaves_the_table_alone(tmp_path: Path) -> None:
     ms.range(3).write_sink(DeltaSink(tmp_path / "t"))
 

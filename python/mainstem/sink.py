@@ -75,8 +75,10 @@ class Sink(ABC):
 
     @abstractmethod
     def open(self, lane: int, attempt: str) -> SinkWriter:
-        """A writer for one of the lanes that write at the same time. A lane may be opened again, also in the same
-        attempt, when its last writer is not used any more: names should not be used again."""
+        """A writer for one of the lanes that write at the same time. A lane may be opened again when its last writer is
+        not used any more. Names of what is staged should begin with the attempt's, so that they can be found, and have
+        a random part, so that no two writers use the same: attempts of a job whose checkpoints were removed are
+        counted from the start."""
 
     def make_durable(self, committables: Sequence[Committable]) -> None:  # noqa: B027
         """Makes what is named survive a crash. The checkpoint that names it is written afterwards. On a thread of its
