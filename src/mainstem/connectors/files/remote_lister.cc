@@ -76,12 +76,13 @@ class RemoteLister : public FileLister {
   }
 
  private:
-  // What comes before the first file that was not handed out.
+  // Up to the file that was handed out last the listing is in order: what is not, or is behind that file, is new.
   bool WasHandedOut(const std::string& uri) {
     if (listed_ <= from_.passed) return true;
-    if (!from_.after.empty() && uri <= from_.after) return true;
-    from_.after.clear();
-    return false;
+    const bool is_before = !from_.after.empty() && uri <= from_.after && passed_over_ < uri;
+    passed_over_ = uri;
+    if (!is_before || uri == from_.after) from_.after.clear();
+    return is_before;
   }
 
   bool Matches(const std::string& path) const {
@@ -114,7 +115,8 @@ class RemoteLister : public FileLister {
   const std::vector<PathPattern> patterns_;
   const std::string scheme_;
   const bool skip_underscored_;
-  ListingPosition from_;
+  ListingPosition from_;  // `after` until it is reached
+  std::string passed_over_;
   std::string last_;    // handed out
   bool is_in_order_;
   int64_t listed_ = 0;  // files that matched, handed out now or before
@@ -155,8 +157,14 @@ Result<std::unique_ptr<FileLister>> OpenRemoteLister(const std::string& uri, boo
   selector.base_dir = folder;
   selector.recursive = true;
   selector.allow_not_found = true;
-  return std::make_unique<RemoteLister>(remote.store->GetFileInfoGenerator(selector), std::move(patterns),
-                                        remote.scheme, skip_underscored, from);
+  return ListPages(remote.store->GetFileInfoGenerator(selector), std::move(patterns), remote.scheme, skip_underscored,
+                   from);
+}
+
+std::unique_ptr<FileLister> ListPages(arrow::fs::FileInfoGenerator pages, std::vector<PathPattern> patterns,
+                                      std::string scheme, bool skip_underscored, ListingPosition from) {
+  return std::make_unique<RemoteLister>(std::move(pages), std::move(patterns), std::move(scheme), skip_underscored,
+                                        std::move(from));
 }
 
 }  // namespace mainstem
