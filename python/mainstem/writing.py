@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
+    from mainstem.checkpoint import Checkpoint
     from mainstem.dataframe import DataFrame
     from mainstem.job import Job
     from mainstem.plan import Node
@@ -26,7 +27,8 @@ _FOR_ALL = """
         What is written becomes visible as a whole, or not at all. With ``wait=False`` the job is returned while it
         runs. ``dead_letters``: a file for the rows that are set aside, with the reasons. ``journal``: a folder where
         the replies of models are kept, and those of functions that ask for it (``@udf(journal=True)``): no run pays
-        for a finished call again.
+        for a finished call again. ``checkpoint``: a :class:`mainstem.Checkpoint`, or its folder: run the same script
+        again after whatever happened and the job of this ``job_name`` goes on, every row exactly once.
         """
 
 
@@ -47,6 +49,7 @@ class _JobArguments:
     job_name: str | None
     dead_letters: str | os.PathLike[str] | None
     journal: str | os.PathLike[str] | None
+    checkpoint: Checkpoint | str | os.PathLike[str] | None = None
 
 
 class Writing:
@@ -66,10 +69,11 @@ class Writing:
         job_name: str | None = None,
         dead_letters: str | os.PathLike[str] | None = None,
         journal: str | os.PathLike[str] | None = None,
+        checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Job:
         """Parquet files in a folder. Options: ``compression``, ``target_file_bytes``, ``row_group_bytes``."""
-        return self._write_files("parquet", path, mode, options, _JobArguments(wait, job_name, dead_letters, journal))
+        return self._write_files("parquet", path, mode, options, _JobArguments(wait, job_name, dead_letters, journal, checkpoint))
 
     @_explained(_FOR_FILES, _FOR_ALL)
     def write_json(
@@ -81,10 +85,11 @@ class Writing:
         job_name: str | None = None,
         dead_letters: str | os.PathLike[str] | None = None,
         journal: str | os.PathLike[str] | None = None,
+        checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Job:
         """JSON files in a folder, one object a line. Options: ``compression``, ``target_file_bytes``."""
-        return self._write_files("json", path, mode, options, _JobArguments(wait, job_name, dead_letters, journal))
+        return self._write_files("json", path, mode, options, _JobArguments(wait, job_name, dead_letters, journal, checkpoint))
 
     @_explained(_FOR_FILES, _FOR_ALL)
     def write_csv(
@@ -96,10 +101,11 @@ class Writing:
         job_name: str | None = None,
         dead_letters: str | os.PathLike[str] | None = None,
         journal: str | os.PathLike[str] | None = None,
+        checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Job:
         """CSV files in a folder. Options: ``compression``, ``target_file_bytes``."""
-        return self._write_files("csv", path, mode, options, _JobArguments(wait, job_name, dead_letters, journal))
+        return self._write_files("csv", path, mode, options, _JobArguments(wait, job_name, dead_letters, journal, checkpoint))
 
     @_explained(_FOR_FILES, _FOR_ALL)
     def write_files(
@@ -111,11 +117,12 @@ class Writing:
         job_name: str | None = None,
         dead_letters: str | os.PathLike[str] | None = None,
         journal: str | os.PathLike[str] | None = None,
+        checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Job:
         """One file a row in a folder: bytes of one column under the name in another. Two rows of one name are an
         error. Options: ``name_column``, ``content_column``."""
-        return self._write_files("files", path, mode, options, _JobArguments(wait, job_name, dead_letters, journal))
+        return self._write_files("files", path, mode, options, _JobArguments(wait, job_name, dead_letters, journal, checkpoint))
 
     @_explained(_FOR_ALL)
     def write_sink(
@@ -126,14 +133,15 @@ class Writing:
         job_name: str | None = None,
         dead_letters: str | os.PathLike[str] | None = None,
         journal: str | os.PathLike[str] | None = None,
+        checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
     ) -> Job:
         """Rows into a sink of your own (``ms.Sink``), which takes part in the engine's commits."""
         from mainstem.sink import Sink, SinkCalls, end_before_interpreter
 
         if not isinstance(sink, Sink):
             raise TypeError(f"write_sink takes an object of a class derived from ms.Sink, not {type(sink).__name__}")
-        arguments = _JobArguments(wait=False, job_name=job_name, dead_letters=dead_letters, journal=journal)
-        job = self._write("given", {"sink": SinkCalls(sink)}, arguments)
+        arguments = _JobArguments(False, job_name, dead_letters, journal, checkpoint)
+        job = self._write("sink", {"sink": SinkCalls(sink)}, arguments)
         end_before_interpreter(job)
         if wait:
             job.wait()
@@ -161,6 +169,7 @@ class Writing:
             job_name=job.job_name,
             dead_letters=path_text(job.dead_letters) if job.dead_letters is not None else None,
             journal=path_text(job.journal) if job.journal is not None else None,
+            checkpoint=job.checkpoint,
         )
         if job.wait:
             running.wait()

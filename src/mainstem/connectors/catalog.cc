@@ -99,7 +99,7 @@ Result<std::shared_ptr<Source>> MakeSource(const std::string& connector, const C
 
 Result<std::shared_ptr<Sink>> MakeSink(const std::string& connector, const ConnectorOptions& options,
                                        const std::shared_ptr<arrow::Schema>& schema, const GivenSinks& given) {
-  if (connector == "given") return FindGiven(options, given);
+  if (connector == "sink") return FindGiven(options, given);
   ARROW_ASSIGN_OR_RAISE(const SinkEntry* entry, Find(Sinks(), connector, "sink"));
   const auto specs = entry->options();
   ARROW_ASSIGN_OR_RAISE(const Options checked, Options::Check("write_" + connector, specs, ListsMade(options, specs)));

@@ -25,7 +25,7 @@ using GivenSinks = std::map<std::string, std::shared_ptr<Sink>>;
 Result<std::shared_ptr<Source>> MakeSource(const std::string& connector, const ConnectorOptions& options,
                                            const MemoryTables& tables);
 
-/// Makes a sink: parquet, json, csv, files, or "given", which is the one of `given` that option `sink` names. `schema`
+/// Makes a sink: parquet, json, csv, files, or "sink", which is the one of `given` that option `sink` names. `schema`
 /// is what will be written.
 Result<std::shared_ptr<Sink>> MakeSink(const std::string& connector, const ConnectorOptions& options,
                                        const std::shared_ptr<arrow::Schema>& schema, const GivenSinks& given = {});
