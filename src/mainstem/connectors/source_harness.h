@@ -92,7 +92,8 @@ inline std::shared_ptr<arrow::Table> ExpectSkippable(const Source& source, const
 /// None of these texts, nor a position that was damaged in one place, is more than a job error.
 inline void ExpectHostilePositionsRefused(const Source& source, const ScanRequest& request, const std::string& good) {
   const std::vector<std::string> hostile = {
-      "x", "{", "[]", "null", "7", "\"\"", "{}", "\xff\xfe", std::string(100'000, '['), "{\"next\":-1}", "{\"next\":1e300}",
+      "x", "{", "[]", "null", "7", "\"\"", "{}", "\xff\xfe", std::string(100'000, '['),
+      "{\"next\":-1}", "{\"next\":1e300}",
       "{\"next\":9223372036854775807,\"ordinal\":9223372036854775807,\"table_rows\":9223372036854775807}",
       "{\"next\":18446744073709551615}", "{\"files\":{},\"ordinal\":0,\"rows\":0,\"handed_out\":0}",
       "{\"files\":{\"path\":99999},\"ordinal\":0,\"rows\":0,\"handed_out\":0}",

@@ -71,7 +71,7 @@ class FieldReader {
  private:
   Status ReadSequence() {
     const auto limits = LimitsOf(*field_.type);
-    if (!limits) return stated_.Bad("a sequence is of whole numbers of at most 64 bits, with a sign where they have 64");
+    if (!limits) return stated_.Bad("a sequence is of whole numbers: int8 to int64, uint8 to uint32");
     ARROW_ASSIGN_OR_RAISE(field_.whole_min, Whole("start", 0, *limits));
     ARROW_ASSIGN_OR_RAISE(field_.whole_max, Whole("end", limits->max, {field_.whole_min, limits->max}));
     return Status::OK();

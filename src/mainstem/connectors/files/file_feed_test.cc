@@ -108,7 +108,8 @@ TEST_F(Monitor, GoesOnAnywhereWithoutAFileTwice) {
   const auto running = Start(*source);
   for (size_t handed_out = 0; handed_out <= all.size(); ++handed_out) {
     const auto resumed = Start(*source, running->Position());
-    EXPECT_EQ(Names(*resumed), std::vector<std::string>(all.begin() + static_cast<std::ptrdiff_t>(handed_out), all.end()));
+    const std::vector<std::string> rest(all.begin() + static_cast<std::ptrdiff_t>(handed_out), all.end());
+    EXPECT_EQ(Names(*resumed), rest);
     const auto split = running->Next().ValueOrDie();
     EXPECT_EQ(split.has_value(), handed_out < all.size());
     if (split) {
