@@ -284,6 +284,28 @@ TEST(Join, StopsWhenTold) {
   EXPECT_EQ(ClassOf(status), ErrorClass::kCancelled) << status;
 }
 
+TEST(Relational, AStepThatRunsIsToldToStopWhenItsOperatorGoes) {
+  struct Endless : RelationalStep {
+    std::string name() const override { return "endless"; }
+    Result<TablePtr> Run(const std::vector<TablePtr>&, const StepBounds& bounds) const override {
+      *taken = bounds.stop;
+      return CancelledError("");
+    }
+    std::shared_ptr<const std::atomic<bool>>* taken;
+  };
+  std::shared_ptr<const std::atomic<bool>> stop;
+  auto step = std::make_shared<Endless>();
+  step->taken = &stop;
+  const Rows rows({{"n", "int64", "[1]"}});
+  {
+    OperatorHarness harness(MakeRelational(step, {rows.batch->schema()}, rows.batch->schema()));
+    ASSERT_TRUE(harness.Open().ok());
+    ASSERT_TRUE(harness.tested().EndInput().ok());
+    EXPECT_FALSE(stop->load());
+  }
+  EXPECT_TRUE(stop->load());
+}
+
 TEST(Relational, CollectsComputesAndEmitsInOrder) {
   const Rows rows({{"n", "int64", "[3, 1, 2]"}});
   OperatorHarness harness(MakeRelational(MakeSort({{"n"}}), {rows.batch->schema()}, rows.batch->schema()));
