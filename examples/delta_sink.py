@@ -73,6 +73,7 @@ class DeltaSink(ms.Sink):
 
     def begin(self, job: ms.SinkJob) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._sweep(job, set())
 
     def restore(self, job: ms.SinkJob, pending: Sequence[dict[str, Any]]) -> None:
         self._sweep(job, {entry["path"] for entry in pending})

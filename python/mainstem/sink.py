@@ -67,7 +67,8 @@ class Sink(ABC):
     name of the sink."""
 
     def begin(self, job: SinkJob) -> None:  # noqa: B027 - most sinks have nothing to do here
-        """Before a job that starts at its beginning: the place to check what is there."""
+        """Before a job that starts at its beginning: the place to check what is there. What an earlier start of the
+        same job has staged (it died before its first checkpoint) can go."""
 
     def restore(self, job: SinkJob, pending: Sequence[Committable]) -> None:  # noqa: B027
         """Before a job that goes on from a checkpoint. ``pending`` is what the checkpoint covers, committed or not;
@@ -97,11 +98,15 @@ class Sink(ABC):
 
 
 class SinkCalls:
-    """A sink as the engine calls it: committables are texts, batches anything with ``__arrow_c_array__``."""
+    """A sink as the engine calls it: committables are texts, batches anything with ``__arrow_c_array__``.
+
+    The engine's job holds it, and a script's names hold the job: a circle that Python's collector cannot see. So it
+    lets go of what is the user's as soon as the job has ended."""
 
     def __init__(self, sink: Sink) -> None:
         self.name = type(sink).__name__
-        self._sink = sink
+        self._given: Sink | None = sink
+        self._writers: weakref.WeakSet[WriterCalls] = weakref.WeakSet()
         self._folders: dict[str, str] = {}
 
     def begin(self, job: str, checkpoint_folder: str) -> None:
@@ -114,7 +119,9 @@ class SinkCalls:
         writer = self._sink.open(lane, attempt)
         if not hasattr(writer, "write") or not hasattr(writer, "prepare"):
             raise TypeError(f"open() must return a SinkWriter, not {type(writer).__name__}")
-        return WriterCalls(writer)
+        calls = WriterCalls(writer)
+        self._writers.add(calls)
+        return calls
 
     def make_durable(self, committables: list[str]) -> None:
         self._sink.make_durable([read_committable(text) for text in committables])
@@ -124,9 +131,25 @@ class SinkCalls:
 
     def finish(self, job: str) -> None:
         self._sink.finish(self._job(job))
+        self.let_go()
 
     def abort(self, job: str) -> None:
-        self._sink.abort(self._job(job))
+        try:
+            self._sink.abort(self._job(job))
+        finally:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Nothing is called any more."""
+        self._given = None
+        for writer in self._writers:
+            writer.let_go()
+
+    @property
+    def _sink(self) -> Sink:
+        if self._given is None:
+            raise RuntimeError("the job that wrote into it has ended")
+        return self._given
 
     def _job(self, job: str, checkpoint_folder: str = "") -> SinkJob:
         folder = self._folders.setdefault(job, checkpoint_folder)
@@ -137,7 +160,7 @@ class WriterCalls:
     """A writer as the engine calls it."""
 
     def __init__(self, writer: SinkWriter) -> None:
-        self._writer = writer
+        self._given: SinkWriter | None = writer
 
     def write(self, batch: Any) -> None:
         import pyarrow as pa
@@ -149,18 +172,27 @@ class WriterCalls:
     def prepare(self) -> list[str]:
         return [write_committable(committable) for committable in self._writer.prepare()]
 
+    def let_go(self) -> None:
+        self._given = None
+
+    @property
+    def _writer(self) -> SinkWriter:
+        if self._given is None:
+            raise RuntimeError("the job that it wrote for has ended")
+        return self._given
+
 
 #: Jobs whose sinks are called on threads of the engine, which cannot run Python any more once the interpreter ends.
-_running: weakref.WeakSet[Job] = weakref.WeakSet()
+_running: weakref.WeakKeyDictionary[Job, SinkCalls] = weakref.WeakKeyDictionary()
 _END_S_MAX = 60.0
 
 
-def end_before_interpreter(job: Job) -> None:
+def end_before_interpreter(job: Job, calls: SinkCalls) -> None:
     """Has a job that still runs when the script ends cancelled, while its sink can still abort."""
     if not _running:
         atexit.unregister(_end_running)
         atexit.register(_end_running)
-    _running.add(job)
+    _running[job] = calls
 
 
 def _end_running() -> None:
@@ -173,6 +205,8 @@ def _end_running() -> None:
         with contextlib.suppress(Exception):
             while not job._native.wait(0.1) and time.monotonic() < deadline:
                 pass
+    for calls in _running.values():
+        calls.let_go()
 
 
 def write_committable(committable: Committable) -> str:

@@ -73,7 +73,9 @@ class Writing:
         **options: Any,
     ) -> Job:
         """Parquet files in a folder. Options: ``compression``, ``target_file_bytes``, ``row_group_bytes``."""
-        return self._write_files("parquet", path, mode, options, _JobArguments(wait, job_name, dead_letters, journal, checkpoint))
+        return self._write_files(
+            "parquet", path, mode, options, _JobArguments(wait, job_name, dead_letters, journal, checkpoint)
+        )
 
     @_explained(_FOR_FILES, _FOR_ALL)
     def write_json(
@@ -89,7 +91,9 @@ class Writing:
         **options: Any,
     ) -> Job:
         """JSON files in a folder, one object a line. Options: ``compression``, ``target_file_bytes``."""
-        return self._write_files("json", path, mode, options, _JobArguments(wait, job_name, dead_letters, journal, checkpoint))
+        return self._write_files(
+            "json", path, mode, options, _JobArguments(wait, job_name, dead_letters, journal, checkpoint)
+        )
 
     @_explained(_FOR_FILES, _FOR_ALL)
     def write_csv(
@@ -105,7 +109,9 @@ class Writing:
         **options: Any,
     ) -> Job:
         """CSV files in a folder. Options: ``compression``, ``target_file_bytes``."""
-        return self._write_files("csv", path, mode, options, _JobArguments(wait, job_name, dead_letters, journal, checkpoint))
+        return self._write_files(
+            "csv", path, mode, options, _JobArguments(wait, job_name, dead_letters, journal, checkpoint)
+        )
 
     @_explained(_FOR_FILES, _FOR_ALL)
     def write_files(
@@ -122,7 +128,9 @@ class Writing:
     ) -> Job:
         """One file a row in a folder: bytes of one column under the name in another. Two rows of one name are an
         error. Options: ``name_column``, ``content_column``."""
-        return self._write_files("files", path, mode, options, _JobArguments(wait, job_name, dead_letters, journal, checkpoint))
+        return self._write_files(
+            "files", path, mode, options, _JobArguments(wait, job_name, dead_letters, journal, checkpoint)
+        )
 
     @_explained(_FOR_ALL)
     def write_sink(
@@ -141,8 +149,9 @@ class Writing:
         if not isinstance(sink, Sink):
             raise TypeError(f"write_sink takes an object of a class derived from ms.Sink, not {type(sink).__name__}")
         arguments = _JobArguments(False, job_name, dead_letters, journal, checkpoint)
-        job = self._write("sink", {"sink": SinkCalls(sink)}, arguments)
-        end_before_interpreter(job)
+        calls = SinkCalls(sink)
+        job = self._write("sink", {"sink": calls}, arguments)
+        end_before_interpreter(job, calls)
         if wait:
             job.wait()
         return job
