@@ -100,7 +100,7 @@ def visible(folder: Path) -> list[int]:
     ("point", "number"),
     [
         ("begin", 1),
-        ("write", 5),
+        ("write", 2),
         ("prepare", 2),
         ("make_durable", 1),
         ("make_durable", 2),
