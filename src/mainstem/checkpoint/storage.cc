@@ -299,13 +299,10 @@ Status Storage::RemoveUnreferenced(const FolderName& folder, const std::set<std:
   const std::string path = folder_.Path(name);
   ARROW_ASSIGN_OR_RAISE(const FileStatus status, files.Stat(path));
   if (status.kind == FileKind::kMissing) return Status::OK();
-  // First the checkpoint stops being complete, durably: a crash must leave no manifest without its files.
-  const std::string manifest = JoinPath(path, std::string(kManifestName));
-  ARROW_ASSIGN_OR_RAISE(const FileStatus manifest_status, files.Stat(manifest));
-  if (manifest_status.kind != FileKind::kMissing) {
-    ARROW_RETURN_NOT_OK(files.Remove(manifest));
-    ARROW_RETURN_NOT_OK(files.SyncFolder(path));
-  }
+  // First the checkpoint stops being complete, durably: a crash must leave no manifest without its files. Synced also
+  // where the manifest is gone: whoever removed it may have failed before its sync.
+  ARROW_RETURN_NOT_OK(files.Remove(JoinPath(path, std::string(kManifestName))));
+  ARROW_RETURN_NOT_OK(files.SyncFolder(path));
   ARROW_ASSIGN_OR_RAISE(const auto entries, files.List(path));
   bool is_empty = true;
   for (const FolderEntry& entry : entries) {
