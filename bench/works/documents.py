@@ -167,7 +167,10 @@ def run_daft(case: Case) -> Any:
         frame = frame.select(col("path").alias("name"), to_chunks(col("path")).alias("chunk"))
         frame.with_column("embedding", model.embed(col("chunk"))).write_parquet(str(case.out))
 
-    return job, {"model": f"OpenVINO, one class instance, batches of {BATCH} of like length", "text": "pypdfium2, one call at a time"}
+    return job, {
+        "model": f"OpenVINO, one class instance, batches of {BATCH} of like length",
+        "text": "pypdfium2, one call at a time",
+    }
 
 
 def run_ray(case: Case) -> Any:

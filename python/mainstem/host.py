@@ -41,6 +41,17 @@ if __name__ == "__main__":
     # comes last: that is where the package is, if it is nowhere else.
     del sys.path[0]
     sys.path.append(__file__.rsplit("/", 2)[0])
+    import os
+
+    # Workers are what runs side by side: one that also had a thread of numpy's linear algebra for each processor would
+    # fight with the others for them, and each start would pay for the threads. Whoever wants them sets a variable. The
+    # allocator's thread serves a memory pool that is not used; without threads, this process can be forked.
+    quiet = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
+    if {"GOTO_NUM_THREADS", "OMP_NUM_THREADS"} & set(os.environ):
+        del quiet["OPENBLAS_NUM_THREADS"]
+    for name in quiet.keys() & set(os.environ):
+        del quiet[name]
+    os.environ.update(quiet)  # read by the libraries when they are imported
 
 import io
 import json
@@ -52,6 +63,10 @@ import time
 import traceback
 
 import pyarrow as pa
+
+if __name__ == "__main__":
+    for name in quiet:
+        del os.environ[name]  # what the user's code starts decides for itself
 
 from mainstem.host_failures import Failures, RowsFailed, ServiceFailed, describe
 from mainstem.host_runner import Runner
@@ -254,6 +269,24 @@ class Host:
             return True
 
 
+def fork_server(number: int) -> None:
+    """Makes this process the warm parent of workers; returns in each of those."""
+    os.set_inheritable(number, False)
+    try:
+        import faulthandler  # noqa: F401  what a worker imports in any case
+        import inspect  # noqa: F401
+        import pickle  # noqa: F401
+
+        import cloudpickle  # noqa: F401
+
+        from mainstem.host_forks import serve_forks
+        from mainstem.host_runner import PandasIsLate
+    except ImportError:
+        os._exit(0)  # a worker that is started in the usual way says what is missing
+    PandasIsLate()
+    serve_forks(socket.socket(fileno=number))
+
+
 def die_with_parent() -> None:
     """Asks the kernel to end this process when the engine does, whatever the user's code is doing then."""
     try:
@@ -268,6 +301,8 @@ def die_with_parent() -> None:
 def main() -> int:
     import faulthandler
 
+    if "MAINSTEM_FORK_FD" in os.environ:
+        fork_server(int(os.environ.pop("MAINSTEM_FORK_FD")))
     parent = os.getppid()
     die_with_parent()
     faulthandler.enable()

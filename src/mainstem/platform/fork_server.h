@@ -4,7 +4,6 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,18 +18,18 @@ inline constexpr char kForkFdVariable[] = "MAINSTEM_FORK_FD";
 
 /// Has to outlive its children; they are killed when it goes.
 ///
-/// The program is started with the socket and answers each packet there. A packet carries descriptors, and as text the
-/// numbers that they have in the child, standard output (1) and standard error (2) among them. The program makes a
-/// child that leads a session of its own and is a child of *this* process (clone(2) with CLONE_PARENT), so that it is
-/// waited for and killed like any other, and answers with the child's process number. It ends when the socket does.
+/// The program is started with the socket and answers each packet there. A packet carries descriptors; its text is the
+/// numbers that they have in the child, from 1, and after a line feed the child's own variable, NAME=value. The program
+/// makes a child that leads a session of its own and is a child of *this* process (clone(2) with CLONE_PARENT), so
+/// that it is waited for and killed like any other, and answers with its process number. It ends when the socket does.
 class ForkServer final : public Processes {
  public:
   /// `program` without descriptors. It is begun at once and not waited for.
   explicit ForkServer(ProcessSpec program);
   ~ForkServer() override;
 
-  /// Forks where the arguments and environment are those of the program, apart from `own_variable` (NAME=value, last),
-  /// and there is a program that answers; otherwise starts the child in the usual way.
+  /// Forks where arguments and environment are the program's, apart from one more variable at the end, and there is a
+  /// program that answers; otherwise starts the child in the usual way.
   Result<std::unique_ptr<ChildProcess>> Start(const ProcessSpec& spec) override;
 
  private:

@@ -72,15 +72,6 @@ class SystemChild final : public ChildProcess {
   std::optional<ExitStatus> status_;
 };
 
-Result<std::pair<FileDescriptor, FileDescriptor>> MakePipe() {
-  int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) return SystemError("cannot make a pipe", errno);
-  FileDescriptor read(fds[0]);
-  FileDescriptor write(fds[1]);
-  if (::fcntl(read.get(), F_SETFL, O_NONBLOCK) != 0) return SystemError("cannot set up a pipe", errno);
-  return std::make_pair(std::move(read), std::move(write));
-}
-
 Result<FileDescriptor> Raise(int fd) {
   FileDescriptor raised(::fcntl(fd, F_DUPFD_CLOEXEC, kSourceFdMin));
   if (!raised.is_open()) return SystemError("cannot copy a descriptor for a child process", errno);
@@ -115,12 +106,12 @@ class SystemSpawner final : public Processes {
  public:
   Result<std::unique_ptr<ChildProcess>> Start(const ProcessSpec& spec) override {
     if (spec.arguments.empty() || spec.arguments[0].empty()) return JobError("no program to start was named");
-    ARROW_ASSIGN_OR_RAISE(auto output, MakePipe());
-    ARROW_ASSIGN_OR_RAISE(auto error, MakePipe());
+    ARROW_ASSIGN_OR_RAISE(auto output, MakeOutputPipe());
+    ARROW_ASSIGN_OR_RAISE(auto error, MakeOutputPipe());
     SpawnActions actions;
     ::posix_spawn_file_actions_addopen(&actions.files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    std::vector<std::pair<int, int>> wanted = {{output.second.get(), STDOUT_FILENO},
-                                               {error.second.get(), STDERR_FILENO}};
+    std::vector<std::pair<int, int>> wanted = {{output.write.get(), STDOUT_FILENO},
+                                               {error.write.get(), STDERR_FILENO}};
     wanted.insert(wanted.end(), spec.descriptors.begin(), spec.descriptors.end());
     std::vector<FileDescriptor> sources;
     int last = STDERR_FILENO;
@@ -151,12 +142,7 @@ class SystemSpawner final : public Processes {
     const int failed = ::posix_spawnp(&pid, arguments[0], &actions.files, &actions.attributes, arguments.data(),
                                       environment.data());
     if (failed != 0) return SystemError(fmt::format("cannot start '{}'", Escaped(spec.arguments[0])), failed);
-    FileDescriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    const int pidfd_error = errno;
-    const bool watched = pidfd.is_open();
-    auto child = std::make_unique<SystemChild>(pid, std::move(pidfd), std::move(output.first), std::move(error.first));
-    if (!watched) return SystemError("cannot watch a child process (Linux 5.3 or newer is needed)", pidfd_error);
-    return child;
+    return WatchChild(pid, std::move(output.read), std::move(error.read));
   }
 };
 
@@ -172,6 +158,25 @@ Processes& SystemProcesses() {
   // Never destroyed: a thread may outlive the statics of a process that ends.
   static SystemSpawner& spawner = *new SystemSpawner();
   return spawner;
+}
+
+Result<OutputPipe> MakeOutputPipe() {
+  int fds[2];
+  if (::pipe2(fds, O_CLOEXEC) != 0) return SystemError("cannot make a pipe", errno);
+  OutputPipe pipe{FileDescriptor(fds[0]), FileDescriptor(fds[1])};
+  if (::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK) != 0) return SystemError("cannot set up a pipe", errno);
+  return pipe;
+}
+
+Result<std::unique_ptr<ChildProcess>> WatchChild(int64_t id, FileDescriptor output, FileDescriptor error) {
+  const auto pid = static_cast<pid_t>(id);
+  FileDescriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  const int pidfd_error = errno;
+  const bool watched = pidfd.is_open();
+  std::unique_ptr<ChildProcess> child =
+      std::make_unique<SystemChild>(pid, std::move(pidfd), std::move(output), std::move(error));
+  if (!watched) return SystemError("cannot watch a child process (Linux 5.3 or newer is needed)", pidfd_error);
+  return child;
 }
 
 void EndWithParent() { ::prctl(PR_SET_PDEATHSIG, SIGKILL); }

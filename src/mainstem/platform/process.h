@@ -62,6 +62,16 @@ class Processes {
 /// The operating system's processes.
 Processes& SystemProcesses();
 
+/// A pipe for what a child writes: the reading end does not wait.
+struct OutputPipe {
+  FileDescriptor read;
+  FileDescriptor write;
+};
+Result<OutputPipe> MakeOutputPipe();
+
+/// Takes charge of a child of this process that leads a session of its own and that nobody else waits for.
+Result<std::unique_ptr<ChildProcess>> WatchChild(int64_t id, FileDescriptor output, FileDescriptor error);
+
 /// Asks the operating system to kill this process when the thread that started it ends.
 void EndWithParent();
 

@@ -25,6 +25,7 @@ struct PoolOptions {
   int64_t arena_bytes = int64_t{16} << 20;
   int64_t arena_bytes_max = int64_t{1} << 30;
   ServicePlatform platform;
+  std::shared_ptr<Processes> own_processes;  ///< used in place of the platform's, and kept until it is stopped
   const Clock* clock = nullptr;
 };
 

@@ -25,11 +25,18 @@ constexpr uint64_t kWakeupToken = 0;
 
 uint64_t Token(uint64_t replica, Watched what) { return replica * 4 + what; }
 
+PoolOptions WithOwnProcesses(PoolOptions options) {
+  if (options.own_processes != nullptr) options.platform.processes = options.own_processes.get();
+  options.own_processes.reset();  // the loop lets go of it when it ends, which is before it goes
+  return options;
+}
+
 }  // namespace
 
 PoolLoop::PoolLoop(const ServiceSpec& spec, PoolOptions options, Poller poller, Wakeup wakeup)
     : spec_(spec),
-      options_(std::move(options)),
+      own_processes_(options.own_processes),
+      options_(WithOwnProcesses(std::move(options))),
       poller_(std::move(poller)),
       wakeup_(std::move(wakeup)),
       queue_(spec.shape, ReplySchema(spec.output, spec.shape)),
@@ -129,6 +136,7 @@ void PoolLoop::Run() {
     CheckDeadlines();
   }
   Shutdown();
+  own_processes_.reset();
 }
 
 void PoolLoop::Publish() {

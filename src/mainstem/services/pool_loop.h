@@ -72,6 +72,7 @@ class PoolLoop {
   void Shutdown();
 
   const ServiceSpec spec_;
+  std::shared_ptr<Processes> own_processes_;  ///< until the replicas have ended
   const PoolOptions options_;
   Poller poller_;
   Wakeup wakeup_;

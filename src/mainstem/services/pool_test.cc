@@ -1,5 +1,6 @@
 // Calls to Python replicas that behave.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include "mainstem/services/service_harness.h"
 
@@ -229,6 +230,31 @@ TEST_F(PoolTest, BatchShapeReplacesTheRows) {
   ASSERT_TRUE(reply.status.ok()) << reply.status;
   ASSERT_EQ(reply.rows->num_rows(), 50);
   EXPECT_EQ(NumberAt(reply, 49), 98);
+}
+
+TEST_F(PoolTest, AWorkerIsAForkOfAWarmProcessAndAChildOfThisOne) {
+  Start(Spec("import os, sys\ndef f(x):\n"
+             "  return int([\"mainstem.host_forks\" in sys.modules, os.getppid(), os.getsid(0) - os.getpid(),\n"
+             "              \"MAINSTEM_FORK_FD\" in os.environ, \"MAINSTEM_CONTROL_FD\" in os.environ][x])"));
+  const Reply reply = Ask(Numbers(5));
+  ASSERT_TRUE(reply.status.ok()) << reply.status;
+  ASSERT_TRUE(reply.failures.empty()) << reply.failures[0].reason;
+  EXPECT_EQ(NumberAt(reply, 0), 1);
+  EXPECT_EQ(NumberAt(reply, 1), ::getpid());
+  EXPECT_EQ(NumberAt(reply, 2), 0);
+  EXPECT_EQ(NumberAt(reply, 3), 0);
+  EXPECT_EQ(NumberAt(reply, 4), 0);
+}
+
+TEST_F(PoolTest, WithThreadsInItsParentAWorkerIsStartedInTheUsualWay) {
+  // Whoever asks for threads of linear algebra gets them, and a process with threads is not forked.
+  options_.environment = {"OPENBLAS_NUM_THREADS=2"};
+  Start(Spec("import os, sys\ndef f(x): return int([\"mainstem.host_forks\" in sys.modules, os.getppid()][x])"));
+  const Reply reply = Ask(Numbers(2));
+  ASSERT_TRUE(reply.status.ok()) << reply.status;
+  ASSERT_TRUE(reply.failures.empty()) << reply.failures[0].reason;
+  EXPECT_EQ(NumberAt(reply, 0), 0);
+  EXPECT_EQ(NumberAt(reply, 1), ::getpid());
 }
 
 }  // namespace

@@ -3,6 +3,9 @@
 #include <arrow/type.h>
 #include <fmt/format.h>
 
+#include <mutex>
+
+#include "mainstem/platform/fork_server.h"
 #include "mainstem/services/pool.h"
 #include "mainstem/services/rows.h"
 
@@ -47,12 +50,29 @@ class ProcessStarter final : public ServiceStarter {
     std::vector<std::string> changes = options_.environment;
     changes.insert(changes.end(), spec.environment.begin(), spec.environment.end());
     pool.environment = EnvironmentWith(changes);
+    if (spec.host == ServiceSpec::Host::kPython && spec.environment.empty()) pool.own_processes = Forks(pool);
     ARROW_ASSIGN_OR_RAISE(std::shared_ptr<Endpoint> endpoint, Pool::Start(spec, std::move(pool)));
     return endpoint;
   }
 
  private:
+  // The pools that run side by side share one parent of their workers; it ends with the last of them.
+  std::shared_ptr<Processes> Forks(const PoolOptions& pool) {
+    const bool simulated = options_.processes != &SystemProcesses() || options_.sockets != &SystemSockets();
+    if (simulated) return nullptr;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    std::shared_ptr<Processes> forks = forks_.lock();
+    if (forks == nullptr) {
+      forks = std::make_shared<ForkServer>(
+          ProcessSpec{.arguments = pool.arguments, .environment = pool.environment});
+      forks_ = forks;
+    }
+    return forks;
+  }
+
   const ServiceStarterOptions options_;
+  std::mutex mutex_;
+  std::weak_ptr<Processes> forks_;  // guarded by mutex_
 };
 
 }  // namespace
