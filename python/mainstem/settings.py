@@ -30,6 +30,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "log_level": Setting((str,), "'debug', 'info', 'warning' or 'error'."),
     "fetch.max_in_flight": Setting((int,), "Requests open at once."),
+    "fetch.max_in_flight_per_host": Setting((int,), "Requests open at once to one host."),
     "fetch.max_bytes_in_flight": Setting((str, int), "Bytes received and not yet used."),
     "fetch.max_file_bytes": Setting((str, int), "A larger file fails as a row."),
     "fetch.connect_timeout": Setting((str, int, float), "Seconds, or '10s', until a connection must stand."),

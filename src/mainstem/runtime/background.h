@@ -1,4 +1,4 @@
-// Background: a thread that runs pieces of work in order, beside the data flow: disk writes, commits.
+// Background: runs pieces of work in order, beside the data flow: disk writes, commits.
 #pragma once
 
 #include <condition_variable>
@@ -9,21 +9,29 @@
 
 namespace mainstem::runtime {
 
-/// Thread-safe. What was posted before Stop is run.
+/// Runs pieces of work one after the other. Thread-safe.
 class Background {
  public:
-  Background() : thread_([this] { Work(); }) {}
-  ~Background() { Stop(); }
+  virtual ~Background() = default;
+  virtual void Post(std::function<void()> work) = 0;
+  /// Waits until nothing is left to do. Not from a piece of work.
+  virtual void Drain() = 0;
+};
 
-  void Post(std::function<void()> work) {
+/// What was posted before Stop is run.
+class BackgroundThread : public Background {
+ public:
+  BackgroundThread() : thread_([this] { Work(); }) {}
+  ~BackgroundThread() override { Stop(); }
+
+  void Post(std::function<void()> work) override {
     {
       const std::lock_guard lock(mutex_);
       work_.push_back(std::move(work));
     }
     changed_.notify_all();
   }
-  /// Waits until nothing is left to do. Not from the thread itself.
-  void Drain() {
+  void Drain() override {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return work_.empty() && !busy_; });
   }

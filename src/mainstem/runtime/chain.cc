@@ -42,6 +42,7 @@ class Chain::Stage : public OperatorContext, public Output {
   Stage(Chain& chain, size_t index, const plan::OperatorSpec& spec)
       : chain_(chain), index_(index), spec_(spec) {}
   ~Stage() override {
+    operator_.reset();  // tells what it computes to stop
     for (std::thread& thread : computations_) thread.join();
   }
 

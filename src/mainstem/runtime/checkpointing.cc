@@ -134,6 +134,7 @@ void Checkpointing::WriteSnapshot(SubtaskId lane, int64_t checkpoint, const Snap
   const auto write = [&]() -> Result<checkpoint::SnapshotFile> {
     ARROW_ASSIGN_OR_RAISE(auto buffers, ToBuffers(state));
     if (!staged.empty()) ARROW_RETURN_NOT_OK(parts_.sink->MakeDurable(staged));
+    if (parts_.plants.commit_on_prepare) ARROW_RETURN_NOT_OK(parts_.sink->Commit(staged));
     return parts_.storage->WriteSnapshot(checkpoint, lane.task, lane.lane, std::move(buffers));
   };
   const auto file = write();
@@ -211,13 +212,21 @@ Result<RestoredState> Checkpointing::ReadRestored() {
 }
 
 void Checkpointing::CarryOut(const checkpoint::Publish& publish) {
+  // Behind the snapshots that are still being written.
+  parts_.post([this, publish] { DoPublish(WorkOf(publish)); });
+}
+
+// What the manifest of a checkpoint is made of.
+Checkpointing::Work Checkpointing::WorkOf(const checkpoint::Publish& publish) {
+  const std::lock_guard lock(mutex_);
   Work work{.action = publish};
   if (!parts_.plants.keep_only_newest_pending) work.pending = pending_;
   std::map<SubtaskId, int64_t> taken_at;
   for (const auto& [lane, barrier] : publish.taken_at) {
     const SubtaskId id{lane.task, lane.lane};
     taken_at[id] = barrier;
-    const bool ended = ended_.contains(id) && barrier == publish.checkpoint;
+    // A lane that has ended since it took the barrier stands in the checkpoint as it was then.
+    const bool ended = ended_.contains(id) && barrier == publish.checkpoint && !files_[id].contains(barrier);
     if (ended) work.ended.push_back(id);
     for (const Claim& claim : claims_[id]) {
       if (claim.barrier > barrier && !ended) continue;
@@ -228,7 +237,7 @@ void Checkpointing::CarryOut(const checkpoint::Publish& publish) {
     }
   }
   work.sources = parts_.host->SourceStates(taken_at);
-  parts_.post([this, shared = std::make_shared<const Work>(std::move(work))] { DoPublish(*shared); });
+  return work;
 }
 
 void Checkpointing::DoPublish(const Work& work) {

@@ -116,6 +116,7 @@ class Checkpointing {
   void CarryOut(const checkpoint::Commit& commit);
   void CarryOut(const checkpoint::Discard& discard);
   void WriteSnapshot(SubtaskId lane, int64_t checkpoint, const Snapshot& state);
+  Work WorkOf(const checkpoint::Publish& publish);
   void DoPublish(const Work& work);
   Result<checkpoint::Manifest> MakeManifest(const Work& work);
   void DoCommit(int64_t checkpoint);

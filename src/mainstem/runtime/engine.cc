@@ -42,10 +42,13 @@ Result<int> CountOption(const Json& value, const std::string& name) {
 Status ParseFetch(const Json& json, FetchPolicy* policy) {
   static const std::vector<std::string> kNames = {"max_in_flight",   "max_bytes_in_flight", "max_file_bytes",
                                                   "connect_timeout", "stall_timeout",       "total_timeout",
-                                                  "max_attempts",    "max_redirects",       "allow_private_addresses"};
+                                                  "max_attempts",    "max_redirects",       "allow_private_addresses",
+                                                  "max_in_flight_per_host"};
   for (const auto& [name, value] : json.items()) {
     if (name == "max_in_flight") {
       ARROW_ASSIGN_OR_RAISE(policy->max_in_flight, CountOption(value, name));
+    } else if (name == "max_in_flight_per_host") {
+      ARROW_ASSIGN_OR_RAISE(policy->max_in_flight_per_host, CountOption(value, name));
     } else if (name == "max_bytes_in_flight") {
       ARROW_ASSIGN_OR_RAISE(policy->max_bytes_in_flight, BytesOption(value, name));
     } else if (name == "max_file_bytes") {
@@ -101,7 +104,12 @@ Result<EngineOptions> EngineOptions::FromJson(const std::string& json_text) {
       ARROW_ASSIGN_OR_RAISE(options.parallelism, CountOption(value, name));
     } else if (name == "memory_budget") {
       ARROW_ASSIGN_OR_RAISE(options.memory_budget, BytesOption(value, name));
-      if (options.memory_budget < (16 << 20)) return JobError("memory_budget must be at least 16 MiB");
+      constexpr int64_t kLeastMemory = 16 << 20;
+      if (options.memory_budget < kLeastMemory) {
+        return JobError(fmt::format("memory_budget is {} ({} bytes) and must be at least {} ({} bytes)",
+                                    Escaped(value.is_string() ? value.get<std::string>() : value.dump(), 80),
+                                    options.memory_budget, FormatBytes(kLeastMemory), kLeastMemory));
+      }
     } else if (name == "log_level" && value.is_string()) {
       static const std::map<std::string, LogLevel> kLevels = {{"debug", LogLevel::kDebug},
                                                               {"info", LogLevel::kInfo},
@@ -117,7 +125,12 @@ Result<EngineOptions> EngineOptions::FromJson(const std::string& json_text) {
     } else if (name == "native_host" && value.is_string()) {
       options.native_host = value.get<std::string>();
     } else if (name == "environment" && value.is_array()) {
-      for (const Json& entry : value) options.environment.push_back(entry.get<std::string>());
+      for (const Json& entry : value) {
+        if (!entry.is_string()) {
+          return JobError(fmt::format("'environment' takes texts like 'NAME=value', not {}", Escaped(entry.dump(), 80)));
+        }
+        options.environment.push_back(entry.get<std::string>());
+      }
     } else if (name == "fetch" && value.is_object()) {
       ARROW_RETURN_NOT_OK(ParseFetch(value, &options.fetch));
     } else {

@@ -68,7 +68,9 @@ Status Execution::Prepare(const RestoredState& restored) {
     }
     if (specs[i].source) {
       const auto state = restored.sources.find(static_cast<int>(i));
-      ARROW_ASSIGN_OR_RAISE(task.splits, SplitQueue::Make(*specs[i].source, specs[i].scan,
+      ScanRequest scan = specs[i].scan;
+      scan.clock = parts_.clock;
+      ARROW_ASSIGN_OR_RAISE(task.splits, SplitQueue::Make(*specs[i].source, scan,
                                                           state == restored.sources.end() ? "" : state->second));
       task.scan_schema = ScanSchema(specs[i]);
     }
@@ -88,6 +90,7 @@ Status Execution::Prepare(const RestoredState& restored) {
 
 std::function<void()> Execution::WakeSlot(const std::shared_ptr<Slot>& slot) const {
   return [slot, executor = parts_.executor] {
+    if (!slot->started.load()) return;
     if (Subtask* subtask = slot->subtask.load()) executor->Wake(subtask);
   };
 }
@@ -167,6 +170,9 @@ Result<std::unique_ptr<Subtask>> Execution::BuildLane(size_t index, int lane, co
 void Execution::Start() {
   // Those nearest the sink first: they find nothing to do and wait, and no wake is lost.
   const std::lock_guard lock(mutex_);
+  for (const Task& task : tasks_) {
+    for (const auto& slot : task.slots) slot->started = true;
+  }
   for (auto subtask = subtasks_.rbegin(); subtask != subtasks_.rend(); ++subtask) {
     parts_.executor->Wake(subtask->get());
   }
@@ -234,6 +240,7 @@ Result<std::vector<SubtaskId>> Execution::Rescale(int task_index, int lanes, int
     added.push_back(subtask->id());
     announce(subtask->id());
     task.slots.back()->subtask = subtask.get();
+    task.slots.back()->started = true;
     parts_.executor->Wake(subtask.get());
     subtasks_.push_back(std::move(subtask));
   }

@@ -73,6 +73,7 @@ class Execution {
   // The place of a lane: what wakes it finds whoever runs there.
   struct Slot {
     std::atomic<Subtask*> subtask{nullptr};
+    std::atomic<bool> started{false};  // answers to what a restored lane has asked for may come before everybody is there
   };
   struct Task {
     std::shared_ptr<SplitQueue> splits;

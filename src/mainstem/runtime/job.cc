@@ -34,12 +34,16 @@ Result<std::shared_ptr<Job>> Job::Start(plan::JobGraph graph, JobSettings settin
     }
     return status;
   }
-  job->control_ = std::thread([raw = job.get()] { raw->Control(); });
+  if (!job->environment_.driver) job->control_ = std::thread([raw = job.get()] { raw->Control(); });
   if (const auto execution = job->execution()) execution->Start();
   return job;
 }
 
 Job::~Job() {
+  if (environment_.driver) {
+    if (dead_letter_file_ != nullptr) std::fclose(dead_letter_file_);
+    return;
+  }
   Cancel();
   if (control_.joinable()) {
     // The subtasks end one after the other and the control thread removes what was staged.
@@ -50,7 +54,7 @@ Job::~Job() {
     control_.join();
   }
   if (scheduler_) scheduler_->Stop();
-  if (background_) background_->Stop();
+  if (background_thread_) background_thread_->Stop();
   for (const auto& service : services_) service->Stop();
   if (fetcher_) fetcher_->Stop();
   past_executions_.clear();
@@ -77,6 +81,7 @@ Status Job::Build() {
     ARROW_RETURN_NOT_OK(sink()->Begin({.id = sink_job_, .checkpoint_folder = storage_ ? storage_->folder().path() : ""}));
   }
   if (done) {
+    storage_.reset();
     ended_ns_ = environment_.clock->MonotonicNs();
     finished_ = true;
     return Status::OK();
@@ -89,7 +94,12 @@ Status Job::Build() {
     for (const plan::OperatorSpec& spec : task.operators) fetches |= spec.name == "fetch";
   }
   if (fetches) fetcher_ = environment_.make_fetcher();
-  scheduler_ = std::make_unique<Scheduler>(settings_.parallelism, [this] { WakeForMemory(); });
+  if (environment_.driver) {
+    executor_ = environment_.driver->executor;
+  } else {
+    scheduler_ = std::make_unique<Scheduler>(settings_.parallelism, [this] { WakeForMemory(); });
+    executor_ = scheduler_.get();
+  }
   RestoredState restored;
   if (last) {
     ARROW_ASSIGN_OR_RAISE(restored, checkpointing_->ReadRestored());
@@ -105,7 +115,7 @@ Status Job::StartExecution(RestoredState restored) {
       Execution::Make({.graph = &graph_,
                        .services = services_,
                        .fetcher = fetcher_,
-                       .executor = scheduler_.get(),
+                       .executor = executor_,
                        .host = this,
                        .clock = environment_.clock,
                        .memory_budget = settings_.memory_budget,
@@ -145,7 +155,7 @@ bool Job::MayProduce() {
   const auto limit = static_cast<int64_t>(static_cast<double>(settings_.memory_budget) * kProduceShare);
   if (AllocatedBytes() < limit) return true;
   // Where nobody else can give memory back, one more batch is the only way on.
-  if (!scheduler_->OnlyCallerRuns()) return false;
+  if (!executor_->OnlyCallerRuns()) return false;
   return !AnswersOutstanding();
 }
 
@@ -170,7 +180,7 @@ void Job::WakeForMemory() {
     waiter = *memory_waiters_.begin();
     memory_waiters_.erase(memory_waiters_.begin());
   }
-  scheduler_->Wake(waiter);
+  executor_->Wake(waiter);
 }
 
 void Job::AwaitMemory(Runnable* subtask) {
@@ -183,7 +193,7 @@ void Job::AwaitTime(Runnable* subtask, int64_t after_ns) {
     const std::lock_guard lock(mutex_);
     timers_.emplace(environment_.clock->MonotonicNs() + after_ns, subtask);
   }
-  control_changed_.notify_all();
+  CallControl();
 }
 
 void Job::SetAside(DeadLetter letter) {
@@ -212,7 +222,7 @@ void Job::StopWith(const Status& status) {
   }
   stop_ = true;
   if (running) running->WakeAll();
-  control_changed_.notify_all();
+  CallControl();
 }
 
 void Job::Cancel() { StopWith(CancelledError("the job was cancelled")); }
@@ -226,7 +236,7 @@ void Job::Ended(SubtaskId id, bool completed, std::vector<Committable> committab
     }
     --running_;
   }
-  control_changed_.notify_all();
+  CallControl();
 }
 
 bool Job::finished() const {

@@ -47,6 +47,15 @@ struct JobSettings {
   std::string journal_folder;             ///< finished replies of services; empty: none are kept
   std::optional<CheckpointOptions> checkpoint;
   Plants plants;
+  checkpoint::StoragePlants storage_plants;
+};
+
+/// Drives a job from outside, for a simulator: the job then has no threads of its own, its executor's runnables, its
+/// background work and Job::Step are run by whoever drives it. Destroying such a job is the death of its process: nothing is
+/// waited for or cleaned up.
+struct JobDriver {
+  Executor* executor = nullptr;
+  Background* background = nullptr;
 };
 
 /// What a job is lent. Outlives the job.
@@ -56,6 +65,7 @@ struct JobEnvironment {
   const Clock* clock = &SystemClock();
   Random* random = &SystemRandom();
   FileSystem* files = &LocalFileSystem();
+  std::optional<JobDriver> driver;
 };
 
 /// Dead letters kept in memory; the count goes on beyond them, and a file holds all where one was asked for.
@@ -81,6 +91,10 @@ class Job : private SubtaskHost, private CheckpointHost {
   /// Changes how many lanes of a task run, while it runs.
   Status Rescale(int task, int lanes);
 
+  /// One round of the control thread; only of a job that is driven from outside. Returns when it has something to do
+  /// next at the latest.
+  int64_t Step();
+
   /// JSON for progress displays and for the report at the end.
   std::string FiguresJson() const;
   std::vector<DeadLetter> DeadLetters() const;
@@ -101,7 +115,9 @@ class Job : private SubtaskHost, private CheckpointHost {
 
   // The control thread.
   void Control();
-  void Sleep(std::unique_lock<std::mutex>& lock);
+  void Round();
+  void CallControl();
+  int64_t NextDue() const;
   void WakeDue();
   void Watch();
   void LookForStopRequest();
@@ -155,9 +171,11 @@ class Job : private SubtaskHost, private CheckpointHost {
   std::vector<std::shared_ptr<Endpoint>> services_;
   std::shared_ptr<Fetcher> fetcher_;
   std::vector<std::shared_ptr<Execution>> past_executions_;  // the scheduler may still hold their subtasks
-  std::unique_ptr<Scheduler> scheduler_;
+  std::unique_ptr<Scheduler> scheduler_;        // unless driven, as is the following
+  std::unique_ptr<BackgroundThread> background_thread_;
+  Executor* executor_ = nullptr;
+  Background* background_ = nullptr;
   std::unique_ptr<Checkpointing> checkpointing_;
-  std::unique_ptr<Background> background_;
   std::thread control_;
 
   std::atomic<bool> stop_{false};
@@ -170,6 +188,7 @@ class Job : private SubtaskHost, private CheckpointHost {
   mutable std::mutex mutex_;
   std::condition_variable changed_;        // for those who wait for rows or the end
   std::condition_variable control_changed_;
+  bool control_called_ = false;            // guarded by mutex_
   std::shared_ptr<Execution> execution_;   // guarded by mutex_, as are the following
   Status status_;
   bool finished_ = false;

@@ -18,35 +18,59 @@ constexpr int64_t kTickNs = 250'000'000;
 
 void Job::Control() {
   last_moved_ns_ = environment_.clock->MonotonicNs();
-  std::unique_lock lock(mutex_);
-  while (!finished_) {
-    Sleep(lock);
-    const bool attempt_over = running_ == 0 && (failed_lanes_.empty() || stop_);
-    lock.unlock();
-    WakeDue();
-    Watch();
-    if (checkpointing_ && !stop_) {
-      checkpointing_->Tick();
-      LookForStopRequest();
+  while (true) {
+    const int64_t due = NextDue();
+    {
+      std::unique_lock lock(mutex_);
+      if (finished_) return;
+      const int64_t now = environment_.clock->MonotonicNs();
+      if (due > now && !control_called_) control_changed_.wait_for(lock, std::chrono::nanoseconds(due - now));
+      control_called_ = false;
     }
-    RestartLanes();
-    if (attempt_over) AttemptEnded();
-    lock.lock();
+    Round();
   }
 }
 
-// Until something has happened or is due.
-void Job::Sleep(std::unique_lock<std::mutex>& lock) {
-  lock.unlock();
+int64_t Job::Step() {
+  Round();
+  return NextDue();
+}
+
+void Job::CallControl() {
+  {
+    const std::lock_guard lock(mutex_);
+    control_called_ = true;
+  }
+  control_changed_.notify_all();
+}
+
+// What has happened or become due.
+void Job::Round() {
+  bool attempt_over = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (finished_) return;
+    attempt_over = running_ == 0 && (failed_lanes_.empty() || stop_);
+  }
+  WakeDue();
+  Watch();
+  if (checkpointing_ && !stop_) {
+    checkpointing_->Tick();
+    LookForStopRequest();
+  }
+  RestartLanes();
+  if (attempt_over) AttemptEnded();
+}
+
+int64_t Job::NextDue() const {
   const int64_t tick = checkpointing_ ? checkpointing_->next_tick_ns() : checkpoint::kNever;
-  lock.lock();
-  if (running_ == 0 && failed_lanes_.empty() && !restart_due_ns_ && (!checkpointing_ || final_status_ || stop_)) return;
+  const std::lock_guard lock(mutex_);
   const int64_t now = environment_.clock->MonotonicNs();
   int64_t due = std::min(now + kTickNs, tick);
   if (!timers_.empty()) due = std::min(due, timers_.begin()->first);
   for (const FailedLane& lane : failed_lanes_) due = std::min(due, std::max(lane.due_ns, now + 10'000'000));
   if (restart_due_ns_) due = std::min(due, *restart_due_ns_);
-  if (due > now) control_changed_.wait_for(lock, std::chrono::nanoseconds(due - now));
+  return due;
 }
 
 void Job::WakeDue() {
@@ -61,7 +85,7 @@ void Job::WakeDue() {
     due.insert(due.end(), memory_waiters_.begin(), memory_waiters_.end());
     memory_waiters_.clear();
   }
-  for (Runnable* runnable : due) scheduler_->Wake(runnable);
+  for (Runnable* runnable : due) executor_->Wake(runnable);
 }
 
 // Another process may ask for a savepoint and the end by a file in the job's folder.
@@ -149,7 +173,7 @@ void Job::Failed(SubtaskId id, const Status& status) {
   } else {
     checkpointing_->OnLaneFailed(id);
   }
-  control_changed_.notify_all();
+  CallControl();
 }
 
 // Lanes that are regions of their own go on from their last complete snapshot; the others have not noticed.
@@ -258,14 +282,13 @@ void Job::Finish(Status status) {
     if (!aborted.ok()) Log(LogLevel::kWarning, "runtime", "staged files remain: {}", aborted.message());
   }
   AllocatedBytes();
+  storage_.reset();  // whoever runs the job next may begin at once
   {
     const std::lock_guard lock(mutex_);
     status_ = status;
     finished_ = true;
     ended_ns_ = environment_.clock->MonotonicNs();
   }
-  // Whoever runs the job next may begin at once.
-  storage_.reset();
   changed_.notify_all();
 }
 

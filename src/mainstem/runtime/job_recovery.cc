@@ -59,14 +59,14 @@ Status Job::OpenCheckpoints(std::optional<checkpoint::Manifest>* last) {
   }
   if (settings_.name.empty()) return JobError("checkpoint: give the job a job_name, by which its next run finds it");
   ARROW_ASSIGN_OR_RAISE(storage_, checkpoint::Storage::Open(*environment_.files, options.folder, settings_.name,
-                                                            *environment_.clock));
+                                                            *environment_.clock, settings_.storage_plants));
   sink_job_ = SinkJobId(settings_.name, storage_->folder().path());
   if (!options.resume) {
     ARROW_RETURN_NOT_OK(sink()->Abort(sink_job_));
     ARROW_RETURN_NOT_OK(storage_->Remove());
     storage_.reset();
     ARROW_ASSIGN_OR_RAISE(storage_, checkpoint::Storage::Open(*environment_.files, options.folder, settings_.name,
-                                                              *environment_.clock));
+                                                              *environment_.clock, settings_.storage_plants));
   }
   std::vector<std::string> damaged;
   if (options.from.empty()) {
@@ -88,7 +88,12 @@ Status Job::OpenCheckpoints(std::optional<checkpoint::Manifest>* last) {
   coordinator.commits = std::any_of(graph_.tasks.begin(), graph_.tasks.end(), [](const plan::TaskSpec& task) {
     return task.source && task.source->unbounded();
   });
-  background_ = std::make_unique<Background>();
+  if (environment_.driver) {
+    background_ = environment_.driver->background;
+  } else {
+    background_thread_ = std::make_unique<BackgroundThread>();
+    background_ = background_thread_.get();
+  }
   checkpointing_ = std::make_unique<Checkpointing>(
       CheckpointingParts{.settings = coordinator,
                          .retained = options.retained,
@@ -144,13 +149,7 @@ void Job::SavepointEnded(const Status& status) {
     stopped_ |= stop;
   }
   changed_.notify_all();
-  if (!stop) return;
-  stop_ = true;
-  {
-    const std::lock_guard lock(mutex_);
-    if (status_.ok()) status_ = CancelledError("stopped by a savepoint");
-  }
-  control_changed_.notify_all();
+  if (stop) StopWith(CancelledError("stopped by a savepoint"));
 }
 
 void Job::FinalEnded(const Status& status) {
@@ -158,7 +157,7 @@ void Job::FinalEnded(const Status& status) {
     const std::lock_guard lock(mutex_);
     final_status_ = status;
   }
-  control_changed_.notify_all();
+  CallControl();
 }
 
 Result<std::optional<std::string>> Job::Savepoint(bool stop, int64_t timeout_ns) {
