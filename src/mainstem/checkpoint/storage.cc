@@ -6,6 +6,8 @@
 #include <limits>
 #include <utility>
 
+#include "mainstem/platform/die_point.h"
+
 namespace mainstem::checkpoint {
 namespace {
 
@@ -119,9 +121,11 @@ Result<int64_t> Storage::LargestNumber() const {
 Result<SnapshotFile> Storage::WriteSnapshot(int64_t checkpoint, int task, int lane, const Buffers& content) const {
   const std::string name = ToString(FolderName{checkpoint, /*is_savepoint=*/false});
   ARROW_RETURN_NOT_OK(folder_.files().MakeFolders(folder_.Path(name)));
+  DiePoint("snapshot.folder");
   SnapshotFile file{.name = JoinPath(name, SnapshotName(epoch_, task, lane))};
   ARROW_ASSIGN_OR_RAISE(file.bytes, WriteSnapshotFile(folder_.files(), folder_.Path(file.name), FileContent::kSnapshot,
                                                       content, !plants_.skip_snapshot_sync));
+  DiePoint("snapshot.written");
   return file;
 }
 
@@ -201,6 +205,7 @@ Status Storage::WriteManifest(const Manifest& manifest) const {
   const std::string partial = plants_.publish_in_place ? path : JoinPath(folder, PartialName(epoch_));
   ARROW_RETURN_NOT_OK(files.Remove(partial));
   ARROW_RETURN_NOT_OK(WriteSnapshotFile(files, partial, FileContent::kManifest, content));
+  DiePoint("manifest.partial");
   // Again, and only now: from here on a new attempt finds the partial manifest and removes it.
   const Status fence = CheckFence();
   if (!fence.ok()) {
@@ -214,6 +219,7 @@ Status Storage::WriteManifest(const Manifest& manifest) const {
       return renamed;
     }
   }
+  DiePoint("manifest.renamed");
   ARROW_RETURN_NOT_OK(files.SyncFolder(folder));
   return files.SyncFolder(folder_.path());
 }
@@ -303,6 +309,7 @@ Status Storage::RemoveUnreferenced(const FolderName& folder, const std::set<std:
   // where the manifest is gone: whoever removed it may have failed before its sync.
   ARROW_RETURN_NOT_OK(files.Remove(JoinPath(path, std::string(kManifestName))));
   ARROW_RETURN_NOT_OK(files.SyncFolder(path));
+  DiePoint("checkpoint.retired");
   ARROW_ASSIGN_OR_RAISE(const auto entries, files.List(path));
   bool is_empty = true;
   for (const FolderEntry& entry : entries) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "mainstem/base/log.h"
+#include "mainstem/platform/die_point.h"
 
 namespace mainstem::runtime {
 namespace {
@@ -42,11 +43,13 @@ Status Checkpointing::ResumeSink(const checkpoint::Manifest& last) {
   const std::vector<Committable> pending = Contents(last.pending);
   ARROW_RETURN_NOT_OK(parts_.sink->Restore({.id = parts_.sink_job, .checkpoint_folder = parts_.storage->folder().path()},
                                            pending));
+  DiePoint("recovery.restored");
   if (parts_.plants.no_recommit_on_restore) {
     pending_.clear();
   } else if (parts_.settings.commits || final) {
     if (!pending.empty()) ARROW_RETURN_NOT_OK(parts_.sink->Commit(pending));
     pending_.clear();
+    DiePoint("recovery.recommitted");
   }
   if (!final) return Status::OK();
   ARROW_RETURN_NOT_OK(parts_.sink->Finish(parts_.sink_job));
@@ -248,6 +251,7 @@ void Checkpointing::DoPublish(const Work& work) {
     status = parts_.sink->Commit(Contents(made->pending));
   }
   if (status.ok()) status = parts_.storage->Publish(*made);
+  DiePoint("checkpoint.published");
   const std::lock_guard lock(mutex_);
   if (status.ok()) {
     pending_ = made->pending;
@@ -352,6 +356,7 @@ void Checkpointing::DoCommit(int64_t checkpoint) {
     final = last_manifest_->kind == checkpoint::Manifest::Kind::kFinal;
   }
   Status status = parts_.sink->Commit(contents);
+  DiePoint("checkpoint.committed");
   if (status.ok() && final) status = parts_.sink->Finish(parts_.sink_job);
   if (status.ok()) {
     const std::lock_guard lock(mutex_);

@@ -6,6 +6,7 @@
 
 #include "mainstem/base/log.h"
 #include "mainstem/base/quantity.h"
+#include "mainstem/platform/die_point.h"
 #include "mainstem/runtime/checkpoint_folder.h"
 #include "mainstem/runtime/job.h"
 
@@ -201,6 +202,7 @@ void Job::RestartLanes() {
       ++running_;
     }
     const std::string attempt = fmt::format("{}.{}", sink_job_, storage_->epoch() * 1'000'000 + restarts_);
+    DiePoint("region.restart");
     if (status.ok()) status = running->RestartLane(id, std::move(*snapshot), taken_at, attempt);
     if (!status.ok()) {
       {

@@ -7,6 +7,7 @@
 
 #include "mainstem/base/log.h"
 #include "mainstem/base/quantity.h"
+#include "mainstem/platform/die_point.h"
 #include "mainstem/runtime/job.h"
 
 namespace mainstem::runtime {
@@ -71,6 +72,7 @@ Status Job::OpenCheckpoints(std::optional<checkpoint::Manifest>* last) {
   std::vector<std::string> damaged;
   if (options.from.empty()) {
     ARROW_ASSIGN_OR_RAISE(*last, storage_->Latest(&damaged));
+    DiePoint("recovery.latest");
   } else {
     ARROW_ASSIGN_OR_RAISE(*last, storage_->Read(options.from));
   }
@@ -147,7 +149,9 @@ void Job::SavepointEnded(const Status& status) {
     savepoint_status_ = status;
     stop = stop_after_savepoint_ && status.ok();
     stopped_ |= stop;
+    if (!status.ok()) stop_after_savepoint_ = false;  // the job goes on, and may be asked again
   }
+  if (!status.ok()) Log(LogLevel::kWarning, "checkpoint", "the savepoint failed: {}", status.message());
   changed_.notify_all();
   if (stop) StopWith(CancelledError("stopped by a savepoint"));
 }
@@ -172,7 +176,7 @@ Result<std::optional<std::string>> Job::Savepoint(bool stop, int64_t timeout_ns)
   checkpointing_->RequestSavepoint();
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, std::chrono::nanoseconds(timeout_ns), [&] {
-    return finished_ || (savepoint_status_.has_value() && !stop);
+    return finished_ || (savepoint_status_.has_value() && (!stop || !savepoint_status_->ok()));
   });
   if (!savepoint_status_) {
     if (finished_) return JobError("the job ended before the savepoint was taken");

@@ -14,6 +14,7 @@
 #include <map>
 #include <mutex>
 
+#include "mainstem/platform/die_point.h"
 #include "mainstem/platform/file_system.h"
 
 namespace mainstem {
@@ -156,7 +157,9 @@ class Store final : public Journal {
   Status Write(rocksdb::WriteBatch* batch) {
     rocksdb::WriteOptions options;
     options.sync = true;
+    DiePoint("journal.before_write");
     const rocksdb::Status written = db_->Write(options, batch);
+    DiePoint("journal.written");
     return written.ok() ? Status::OK() : Failed(written, folder_, "written");
   }
 
