@@ -10,6 +10,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "mainstem/platform/die_point.h"
+
 namespace mainstem {
 namespace {
 
@@ -240,6 +242,7 @@ Status Staging::CheckMode(const std::string& job_folder) {
 Result<std::vector<Committable>> Staging::Prepare(const std::vector<StagedFile>& files) {
   std::vector<Committable> committables;
   if (files.empty()) return committables;
+  DiePoint("sink.prepare");
   Json list = Json::array();
   for (const StagedFile& file : files) list.push_back(ToJson(file));
   committables.push_back({Text(list)});
@@ -264,6 +267,7 @@ Status Staging::MakeDurable(const std::vector<Committable>& committables) {
                                   Escaped(file.target), Escaped(store_->folder(), 1000)));
     }
   }
+  DiePoint("sink.before_sync");
   return store_->Sync(paths);
 }
 
@@ -328,6 +332,7 @@ Status Staging::Publish(const Decision& decision, const std::string& job_folder)
   ARROW_ASSIGN_OR_RAISE(const auto pending, Pending(decision));
   const bool decides = pending.size() > 1 || (!decision.removes.empty() && !pending.empty());
   if (decides) ARROW_RETURN_NOT_OK(store_->WriteSmall(job_folder + kDecision, ToText(decision)));
+  DiePoint("sink.decided");
   const Status moved = MoveAll(pending);
   if (!moved.ok()) {
     if (decides) (void)store_->Remove(job_folder + kDecision);
@@ -348,7 +353,9 @@ Status Staging::Publish(const Decision& decision, const std::string& job_folder)
 Status Staging::MoveAll(const std::vector<const StagedFile*>& pending) {
   std::vector<std::string> changed;
   for (size_t i = 0; i < pending.size(); ++i) {
+    DiePoint("sink.before_move");
     const Status status = store_->Move(pending[i]->staged, pending[i]->target);
+    DiePoint("sink.moved");
     changed.push_back(pending[i]->target);
     changed.push_back(pending[i]->staged);
     if (status.ok()) continue;
