@@ -109,6 +109,17 @@ class LocalStore : public Store {
     return Status::OK();
   }
 
+  Status SyncNamesAbove(const std::string& path) override {
+    std::string folder = Full(path);
+    for (std::string above = FolderOf(folder); above != folder; folder = above, above = FolderOf(folder)) {
+      ARROW_ASSIGN_OR_RAISE(const FileStatus status, files_.Stat(above));
+      if (status.kind == FileKind::kMissing) continue;
+      // One that we may pass through but not read cannot be synced by itself.
+      if (!files_.SyncFolder(above).ok()) return files_.SyncDevice(above);
+    }
+    return Status::OK();
+  }
+
   Status Remove(const std::string& path) override { return files_.Remove(Full(path)); }
   Status RemoveTree(const std::string& path) override { return files_.RemoveTree(Full(path)); }
 

@@ -26,6 +26,7 @@ class RemoteStore : public Store {
 
   Status Sync(const std::vector<std::string>&) override { return Status::OK(); }
   Status SyncFolders(const std::vector<std::string>&) override { return Status::OK(); }
+  Status SyncNamesAbove(const std::string&) override { return Status::OK(); }
 
   Result<std::optional<int64_t>> SizeOf(const std::string& path) override {
     auto info = remote_.store->GetFileInfo(Full(path));

@@ -129,12 +129,16 @@ Status Staging::Begin(const SinkJob& job) {
   ARROW_RETURN_NOT_OK(store_->RemoveTree(folder));
   ARROW_RETURN_NOT_OK(SweepOthers(folder));
   ARROW_RETURN_NOT_OK(CheckMode(folder));
-  return Keep(job, folder);
+  ARROW_RETURN_NOT_OK(Keep(job, folder));
+  // A process that was killed, or whose disk failed, between making a folder and syncing the one above has left a name
+  // that is there and not durable.
+  return store_->SyncNamesAbove(folder);
 }
 
 Status Staging::Restore(const SinkJob& job, const std::vector<Committable>& pending) {
   ARROW_ASSIGN_OR_RAISE(const std::string folder, FolderOfJob(job.id));
   ARROW_RETURN_NOT_OK(Keep(job, folder));
+  ARROW_RETURN_NOT_OK(store_->SyncNamesAbove(folder));
   // What was decided is half done, perhaps, and must not lose its staged files to the sweep.
   ARROW_RETURN_NOT_OK(FinishDecided(folder));
   Decision wanted;

@@ -42,6 +42,8 @@ class Store {
   virtual bool moves_in_one_step() const = 0;
   /// Makes moves and removals durable in the folders of the paths.
   virtual Status SyncFolders(const std::vector<std::string>& paths) = 0;
+  /// Makes the names of a folder and of all folders above it durable, whoever made them; of a missing one those above.
+  virtual Status SyncNamesAbove(const std::string& path) = 0;
   /// A missing file is no error.
   virtual Status Remove(const std::string& path) = 0;
   virtual Status RemoveTree(const std::string& path) = 0;
