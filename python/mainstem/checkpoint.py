@@ -13,19 +13,26 @@ from mainstem.errors import translated
 Duration = float | str
 
 
+def _location(folder: str | os.PathLike[str]) -> str:
+    """A path as it is from any working directory; a uri as it is."""
+    text = os.fspath(folder)
+    return text if "://" in text else os.path.abspath(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """How a job survives: run the same script again, whatever happened, and it goes on from its last checkpoint.
 
-    ``folder``: where checkpoints are kept, each job in a folder of its ``job_name``. ``every``: from one checkpoint to
-    the next. ``unaligned_after``: when barriers that are held up overtake the data in front of them (``0`` at once,
-    ``None`` never). ``timeout``: after which a checkpoint is given up; the job runs on. ``minimum_pause``: between two
-    checkpoints. ``tolerated_failures``: checkpoints in a row that may fail. ``retained``: complete checkpoints that are
-    kept. ``resume=False`` forgets what the folder holds of the job and begins anew. ``from_``: a checkpoint or savepoint
-    to go on from (a name or a path) in place of the newest. ``restarts``: of the job or a part of it, without a complete
-    checkpoint in between, before it fails; ``restart_delay``: before the first of them, doubled each time.
-    ``regions_may_fall_back``: a checkpoint may be completed with the previous snapshot of parts that have just failed
-    (at most 30 % of them, at most twice in a row).
+    ``folder``: where checkpoints are kept (a path or an ``s3://`` URL), each job in a folder of its ``job_name``.
+    ``every``: from one checkpoint to the next. ``unaligned_after``: when barriers that are held up overtake the
+    data in front of them (``0`` at once, ``None`` never). ``timeout``: after which a checkpoint is given up; the
+    job runs on. ``minimum_pause``: between two checkpoints. ``tolerated_failures``: checkpoints in a row that may
+    fail. ``retained``: complete checkpoints that are kept. ``resume=False`` forgets what the folder holds of the
+    job and begins anew. ``from_``: a checkpoint or savepoint to go on from (a name or a path) in place of the
+    newest. ``restarts``: of the job or a part of it, without a complete checkpoint in between, before it fails;
+    ``restart_delay``: before the first of them, doubled each time. ``regions_may_fall_back``: a checkpoint may be
+    completed with the previous snapshot of parts that have just failed (at most 30 % of them, at most twice in a
+    row).
 
     Durations are seconds or texts like ``"10s"``."""
 
@@ -45,7 +52,7 @@ class Checkpoint:
     def _options(self) -> dict[str, Any]:
         """As the engine reads them."""
         options: dict[str, Any] = {
-            "folder": os.path.abspath(os.fspath(self.folder)),
+            "folder": _location(self.folder),
             "every": self.every,
             "unaligned_after": self.unaligned_after,
             "timeout": self.timeout,

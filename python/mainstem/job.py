@@ -180,11 +180,15 @@ def start_written(
     checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
 ) -> Job:
     """Starts a plan that is JSON already."""
+    journal = journal if journal is not None else config.get("journal")
+    for name, place in (("journal", journal), ("dead_letters", dead_letters)):
+        if place is not None and "://" in os.fspath(place):
+            raise ValueError(f"{name}: '{place}' must be a local path: it grows by appending, which objects cannot")
     settings = {
         "checkpoint": checkpoint_options(checkpoint),
         "name": job_name,
         "dead_letters": dead_letters,
-        "journal": journal if journal is not None else config.get("journal"),
+        "journal": journal,
         "watchdog": config.get("watchdog"),
     }
     options = {name: value for name, value in settings.items() if value is not None}

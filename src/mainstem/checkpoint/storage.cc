@@ -21,10 +21,12 @@ std::string RemovedName(const std::string& job) { return ".removed-" + job; }
 Status LockError(const JobFolder& folder, const std::string& job, const Status& status) {
   const auto holder = folder.files().LockHolder(folder.Path(std::string(kLockName)));
   if (!holder.ok() || !holder->has_value()) return status;
+  // Where the number is not known, only the lock knows more.
   const std::string who = **holder == 0 ? "" : fmt::format(" (pid {})", **holder);
+  const std::string more = **holder == 0 ? fmt::format(": {}", status.message()) : "";
   return JobError(fmt::format("another process{} runs the job '{}' on the folder '{}'; wait for its end, or give this "
-                              "job another name",
-                              who, job, Escaped(folder.path(), 1000)));
+                              "job another name{}",
+                              who, job, Escaped(folder.path(), 1000), more));
 }
 
 std::set<std::string> Referenced(const std::vector<Manifest>& manifests) {
@@ -221,7 +223,10 @@ Status Storage::WriteManifest(const Manifest& manifest) const {
   }
   DiePoint("manifest.renamed");
   ARROW_RETURN_NOT_OK(files.SyncFolder(folder));
-  return files.SyncFolder(folder_.path());
+  ARROW_RETURN_NOT_OK(files.SyncFolder(folder_.path()));
+  // Where a rename takes time, as a copy in a store does, a new attempt may have looked for the latest before this one
+  // had its name. Then it goes on from an older one, and nobody may commit what this one covers.
+  return CheckFence();
 }
 
 Result<Manifest> Storage::ReadVerified(const FolderName& folder) const {

@@ -7,6 +7,7 @@
 
 #include "mainstem/base/suggestion.h"
 #include "mainstem/checkpoint/job_folder.h"
+#include "mainstem/connectors/files/remote_file_system.h"
 
 namespace mainstem::runtime {
 namespace {
@@ -57,11 +58,13 @@ Json ManifestJson(const checkpoint::Manifest& manifest) {
 }  // namespace
 
 Result<std::string> JobsJson(const std::string& folder, bool verify) {
-  ARROW_ASSIGN_OR_RAISE(const FileStatus status, LocalFileSystem().Stat(folder));
+  std::string path;
+  ARROW_ASSIGN_OR_RAISE(const auto files, OpenFileSystem(folder, LocalFileSystem(), &path));
+  ARROW_ASSIGN_OR_RAISE(const FileStatus status, files->Stat(path));
   if (status.kind != FileKind::kFolder) {
     return JobError(fmt::format("there is no checkpoint folder '{}'", Escaped(folder)));
   }
-  ARROW_ASSIGN_OR_RAISE(const auto jobs, checkpoint::ListJobs(LocalFileSystem(), folder, verify));
+  ARROW_ASSIGN_OR_RAISE(const auto jobs, checkpoint::ListJobs(*files, path, verify));
   Json list = Json::array();
   for (const auto& job : jobs) {
     Json checkpoints = Json::array();
@@ -88,12 +91,13 @@ Result<std::string> JobsJson(const std::string& folder, bool verify) {
 }
 
 Result<std::string> CheckpointJson(const std::string& path) {
-  std::string trimmed = path;
+  std::string trimmed;
+  ARROW_ASSIGN_OR_RAISE(const auto files, OpenFileSystem(path, LocalFileSystem(), &trimmed));
   while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
   const std::string name = trimmed.substr(trimmed.find_last_of('/') + 1);
   const auto folder = checkpoint::ParseFolderName(name);
   if (!folder) return JobError(fmt::format("'{}' is not a checkpoint: its name is not checkpoint-<n>", Escaped(path)));
-  const checkpoint::JobFolder job(LocalFileSystem(), FolderOf(trimmed));
+  const checkpoint::JobFolder job(*files, FolderOf(trimmed));
   ARROW_ASSIGN_OR_RAISE(const auto manifest, job.ReadManifest(*folder));
   Json json = ManifestJson(manifest);
   const Status verified = job.VerifyFiles(manifest, /*content=*/true);
@@ -102,13 +106,15 @@ Result<std::string> CheckpointJson(const std::string& path) {
 }
 
 Status AskToStop(const std::string& folder, const std::string& job) {
-  ARROW_ASSIGN_OR_RAISE(const auto jobs, checkpoint::ListJobs(LocalFileSystem(), folder));
+  std::string path;
+  ARROW_ASSIGN_OR_RAISE(const auto files, OpenFileSystem(folder, LocalFileSystem(), &path));
+  ARROW_ASSIGN_OR_RAISE(const auto jobs, checkpoint::ListJobs(*files, path));
   std::vector<std::string> names;
   for (const auto& stored : jobs) {
     names.push_back(stored.name);
     if (stored.name != job) continue;
     if (!stored.is_running) return JobError(fmt::format("job '{}' does not run", Escaped(job)));
-    return LocalFileSystem().WriteDurably(JoinPath(JoinPath(folder, job), kStopRequest), "stop\n");
+    return files->WriteDurably(JoinPath(JoinPath(path, job), kStopRequest), "stop\n");
   }
   return JobError(fmt::format("there is no job '{}' in '{}'.{}", Escaped(job), Escaped(folder), Suggestion(job, names)));
 }

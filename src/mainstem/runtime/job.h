@@ -121,6 +121,7 @@ class Job : private SubtaskHost, private CheckpointHost {
   void WakeDue();
   void Watch();
   void LookForStopRequest();
+  void TakeStopRequest();
   void RestartLanes();
   void AttemptEnded();
   void RestartAll();
@@ -167,6 +168,7 @@ class Job : private SubtaskHost, private CheckpointHost {
   int64_t restored_rows_ = 0;
   int64_t restored_from_ = 0;              // checkpoint; 0: began at the beginning
 
+  std::shared_ptr<FileSystem> checkpoint_files_;  // outlives what is stored on it
   std::unique_ptr<checkpoint::Storage> storage_;
   std::vector<std::shared_ptr<Endpoint>> services_;
   std::shared_ptr<Fetcher> fetcher_;

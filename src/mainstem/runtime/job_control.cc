@@ -6,6 +6,7 @@
 
 #include "mainstem/base/log.h"
 #include "mainstem/base/quantity.h"
+#include "mainstem/connectors/files/remote_file_system.h"
 #include "mainstem/platform/die_point.h"
 #include "mainstem/runtime/checkpoint_folder.h"
 #include "mainstem/runtime/job.h"
@@ -14,6 +15,7 @@ namespace mainstem::runtime {
 namespace {
 
 constexpr int64_t kTickNs = 250'000'000;
+constexpr int64_t kRemoteTickNs = 10'000'000'000;  // between looks into a store, each of which is paid for
 
 }  // namespace
 
@@ -92,12 +94,20 @@ void Job::WakeDue() {
 // Another process may ask for a savepoint and the end by a file in the job's folder.
 void Job::LookForStopRequest() {
   const int64_t now = environment_.clock->MonotonicNs();
-  if (now - looked_ns_ < kTickNs) return;
+  const bool is_remote = IsRemoteFolder(storage_->folder().path());
+  if (now - looked_ns_ < (is_remote ? kRemoteTickNs : kTickNs)) return;
   looked_ns_ = now;
+  if (!is_remote) return TakeStopRequest();
+  // A store may take its time to answer: this thread goes on meanwhile.
+  background_->Post([this] { TakeStopRequest(); });
+}
+
+void Job::TakeStopRequest() {
+  FileSystem& files = storage_->folder().files();
   const std::string path = storage_->folder().Path(kStopRequest);
-  const auto found = environment_.files->Stat(path);
+  const auto found = files.Stat(path);
   if (!found.ok() || found->kind != FileKind::kFile) return;
-  (void)environment_.files->Remove(path);
+  (void)files.Remove(path);
   {
     const std::lock_guard lock(mutex_);
     if (stop_after_savepoint_) return;

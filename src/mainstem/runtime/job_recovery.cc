@@ -7,6 +7,7 @@
 
 #include "mainstem/base/log.h"
 #include "mainstem/base/quantity.h"
+#include "mainstem/connectors/files/remote_file_system.h"
 #include "mainstem/platform/die_point.h"
 #include "mainstem/runtime/job.h"
 
@@ -59,14 +60,16 @@ Status Job::OpenCheckpoints(std::optional<checkpoint::Manifest>* last) {
     return JobError("checkpoint: only a job that writes can be resumed; what has been read cannot be taken back");
   }
   if (settings_.name.empty()) return JobError("checkpoint: give the job a job_name, by which its next run finds it");
-  ARROW_ASSIGN_OR_RAISE(storage_, checkpoint::Storage::Open(*environment_.files, options.folder, settings_.name,
+  std::string folder;
+  ARROW_ASSIGN_OR_RAISE(checkpoint_files_, OpenFileSystem(options.folder, *environment_.files, &folder));
+  ARROW_ASSIGN_OR_RAISE(storage_, checkpoint::Storage::Open(*checkpoint_files_, folder, settings_.name,
                                                             *environment_.clock, settings_.storage_plants));
   sink_job_ = SinkJobId(settings_.name, storage_->folder().path());
   if (!options.resume) {
     ARROW_RETURN_NOT_OK(sink()->Abort(sink_job_));
     ARROW_RETURN_NOT_OK(storage_->Remove());
     storage_.reset();
-    ARROW_ASSIGN_OR_RAISE(storage_, checkpoint::Storage::Open(*environment_.files, options.folder, settings_.name,
+    ARROW_ASSIGN_OR_RAISE(storage_, checkpoint::Storage::Open(*checkpoint_files_, folder, settings_.name,
                                                               *environment_.clock, settings_.storage_plants));
   }
   std::vector<std::string> damaged;

@@ -5,6 +5,7 @@
 #include <arrow/filesystem/filesystem.h>
 #include <arrow/io/memory.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -38,6 +39,8 @@ class MemoryObjectStore final : public arrow::fs::FileSystem {
   /// The change of this number from now (1 is the next) is not made, nor any after it.
   void KillAt(int64_t change) { until_killed_ = change; }
   bool is_alive() const { return until_killed_ != 0; }
+  /// Called while a copy is under way: its source has been read, its target is not there yet.
+  std::function<void()> during_copy;
   /// What every later call answers, changes and reads alike; OK ends it.
   void FailWith(Status status) { failure_ = std::move(status); }
 
@@ -89,10 +92,16 @@ class MemoryObjectStore final : public arrow::fs::FileSystem {
 
   Status CopyFile(const std::string& from, const std::string& to) override {
     ARROW_RETURN_NOT_OK(Change());
+    std::shared_ptr<arrow::Buffer> content;
+    {
+      const std::lock_guard lock(bucket_->mutex);
+      const auto found = bucket_->objects.find(from);
+      if (found == bucket_->objects.end()) return Status::IOError("AWS Error NO_SUCH_KEY during CopyObject: ", from);
+      content = found->second.content;
+    }
+    if (during_copy) during_copy();
     const std::lock_guard lock(bucket_->mutex);
-    const auto found = bucket_->objects.find(from);
-    if (found == bucket_->objects.end()) return Status::IOError("AWS Error NO_SUCH_KEY during CopyObject: ", from);
-    bucket_->objects[to] = {found->second.content, bucket_->now};
+    bucket_->objects[to] = {std::move(content), bucket_->now};
     return Status::OK();
   }
 
