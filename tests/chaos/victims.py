@@ -43,8 +43,12 @@ def run(frame: ms.DataFrame, writes: str, target: object = None, **options: obje
     note("begun", given["kind"])
     write = getattr(frame, f"write_{writes}")
     job = write(target or folder / "out", job_name="victim", checkpoint=checkpoint(), wait=False, **options)
-    job.wait()
-    (folder / "report.json").write_text(json.dumps(job.report()))
+    while True:
+        ended = job.wait(0.05)
+        (folder / ".report.json").write_text(json.dumps(job.report()))
+        (folder / ".report.json").rename(folder / "report.json")
+        if ended:
+            return
 
 
 def function(**settings: object):
