@@ -1,6 +1,6 @@
 # The way in: `make demo` and `make test` set everything up themselves on a Debian 12 with git, make and python3.
 .DEFAULT_GOAL := build
-.PHONY: setup build release samples demo test wheel-check bench format lint clean
+.PHONY: setup build release samples demo test wheel-check bench bench-recovery format lint clean
 python := .venv/bin/python
 
 setup: ## Debian packages and .venv; quick when nothing is missing
@@ -26,6 +26,9 @@ wheel-check: setup ## pip's wheel in an empty environment; builds everything onc
 
 bench: release samples ## the table of benches; BENCH="--works images --rounds 5" narrows it
 	@PYTHONPATH=build/release/python $(python) bench/run.py $(BENCH)
+
+bench-recovery: release samples ## what checkpoints cost and how soon a job goes on; BENCH="--benches worker --rounds 5" narrows it
+	@PYTHONPATH=build/release/python $(python) bench/recover.py $(BENCH)
 
 format: setup ## rewrite the Python sources in ruff's format
 	@.venv/bin/ruff format python tests examples bench scripts

@@ -106,7 +106,7 @@ def _end_leftovers(ignore: set[int]) -> list[str]:
     left = descendants(os.getpid(), ignore)
     while left and time.monotonic() < deadline:
         time.sleep(0.05)
-        _reap(ignore)
+        reap(ignore)
         left = descendants(os.getpid(), ignore)
     names = []
     for process in left:
@@ -118,11 +118,12 @@ def _end_leftovers(ignore: set[int]) -> list[str]:
     deadline = time.monotonic() + 5
     while descendants(os.getpid(), ignore) and time.monotonic() < deadline:
         time.sleep(0.05)
-        _reap(ignore)
+        reap(ignore)
     return names
 
 
-def _reap(ignore: set[int]) -> None:
+def reap(ignore: set[int]) -> None:
+    """Takes note of children that have ended."""
     for child in descendants(os.getpid(), ignore):
         try:
             os.waitpid(child, os.WNOHANG)

@@ -55,9 +55,9 @@ def run_mainstem(case: Case) -> Any:
 
     def job() -> None:
         call = col("file").video.explode_frames(every_nth=EVERY, image_height=SIZE, image_width=SIZE)
-        ms.read_files(f"{case.inputs}/*.mp4", files_per_split=1).join_lateral(call).write_parquet(str(case.out))
+        ms.read_files(f"{case.inputs}/*.mp4").join_lateral(call).write_parquet(str(case.out))
 
-    return job, {"every_nth": EVERY, "files_per_split": 1}
+    return job, {"every_nth": EVERY}
 
 
 def run_daft(case: Case) -> Any:
