@@ -16,6 +16,8 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ RECORD = ROOT / "build" / "reports" / "chaos.jsonl"
 PATIENCE_S = 120.0
 #: Processes of a job that has been killed notice it and end within this time, however busy the machine.
 VANISH_S = 20.0
+#: Jobs that are killed at the same time. Most of a life is waiting: for its start, for the time of its death.
+AT_ONCE = 4
 #: A job process that dies of itself at a named point dies of this.
 KILLED = -signal.SIGKILL
 
@@ -35,6 +39,12 @@ KILLED = -signal.SIGKILL
 def kills_wanted(share: float) -> int:
     """How many of the kills that this run is to make fall to a test with that share of them."""
     return max(1, round(int(os.environ.get("MAINSTEM_KILLS", "150")) * share))
+
+
+def side_by_side(work: Callable[..., Any], *arguments: Iterable[Any]) -> None:
+    """Calls work for each of the arguments, several at a time; the first defect is raised."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(work, *arguments))
 
 
 class Defect(AssertionError):
@@ -220,17 +230,18 @@ class Run:
         if shared := [name for name in os.listdir("/dev/shm") if "mainstem" in name]:
             raise self.defect(f"left in /dev/shm: {shared}")
 
-    def end(self, wanted: Counter[expected.Row] | None = None) -> Run:
+    def end(self, wanted: Counter[expected.Row] | None = None, **figures: Any) -> Run:
         """All checks that every bounded job must pass."""
         if self.seen is not None:
             self.seen.stop()
         self.check_rows(wanted if wanted is not None else expected.rows_of(self.kind, self.given))
         self.check_nothing_left()
-        self.record()
+        self.record(**figures)
         shutil.rmtree(self.folder)
         return self
 
     def record(self, **figures: Any) -> None:
+        """One line for the table in docs/chaos.md."""
         RECORD.parent.mkdir(parents=True, exist_ok=True)
         line = {
             "kind": self.kind,
@@ -336,7 +347,7 @@ def contention(busy: bool) -> Any:
     loops = []
     if busy:
         code = "import os\nos.nice(1)\nwhile os.getppid() > 1: pass"
-        loops = [subprocess.Popen([sys.executable, "-c", code]) for _ in range((os.cpu_count() or 1) + 1)]
+        loops = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(os.cpu_count() or 1)]
     try:
         yield
     finally:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import expected
 import pytest
-from killing import KILLED, Run, kills_wanted
+from killing import KILLED, Run, kills_wanted, side_by_side
 from test_random_kills import check_calls, end_of_unbounded
 
 #: Where a process dies, in its first life, in words.
@@ -67,55 +66,49 @@ def die(run: Run, at: str, *, must: bool = True) -> bool:
     return False
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_a_bounded_job_dies_at(point: str, tmp_path: Path) -> None:
-    kind, given = kind_of(point)
-    if kind == "region":
-        pytest.importorskip("deltalake")
+def test_a_bounded_job_dies_at_each_point(tmp_path: Path) -> None:
+    pytest.importorskip("deltalake")
 
-    def work(passing: int) -> None:
-        run = Run(kind, tmp_path / str(passing), passing, **given)
+    def work(point: str, passing: int) -> None:
+        kind, given = kind_of(point)
+        run = Run(kind, tmp_path / f"{point}-{passing}", passing, point=point, **given)
         if die(run, f"{point}:{passing}", must=passing == 1):
             run.finish()
         if kind == "journal":
-            assert run.report()["journal_hits"] + run.report()["journal_writes"] == 600
+            assert run.report()["journal_hits"] + run.report()["journal_writes"] == given["rows"]
         run.end()
 
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(work, PASSINGS))
+    side_by_side(work, *zip(*[(point, passing) for point in POINTS for passing in PASSINGS], strict=True))
 
 
-@pytest.mark.parametrize("first", ["checkpoint.published:2", "sink.before_move:2"])
-@pytest.mark.parametrize("point", RECOVERY)
-def test_a_job_dies_while_it_recovers(first: str, point: str, tmp_path: Path) -> None:
+def test_a_job_dies_while_it_recovers(tmp_path: Path) -> None:
     """An unbounded job, whose every checkpoint commits: killed, killed again at each step of its recovery, stopped."""
-    run = Run("endless", tmp_path / "run", 1, rows=20_000)
-    die(run, first)
-    # Where everything was in place already, nothing is moved again.
-    die_again = first.startswith("checkpoint") or point != "sink.before_move"
-    starts = len(run.noted("begun"))
-    if die_again:
+
+    def work(first: str, point: str) -> None:
+        run = Run("endless", tmp_path / f"{first}-{point}", 1, rows=20_000, points=[first, point])
+        die(run, first)
         die(run, f"{point}:1")
-        starts += 1
-    before = len(run.rows())
-    job = run.start()
-    run.wait_begun(job, starts + 1)
-    run.wait_until(lambda: len(run.rows()) > before + 4000 or job.poll() is not None, "new rows")
-    savepoint = end_of_unbounded(run, job)
-    check_prefix(run, savepoint)
-    run.record()
-    shutil.rmtree(run.folder)
+        go_on_and_stop(run)
+
+    firsts = ("checkpoint.published:2", "sink.before_move:2")
+    side_by_side(work, *zip(*[(first, point) for first in firsts for point in RECOVERY], strict=True))
 
 
-@pytest.mark.parametrize("point", ["checkpoint.published", "checkpoint.committed", "sink.moved", "manifest.renamed"])
-def test_an_unbounded_job_dies_at(point: str, tmp_path: Path) -> None:
-    """Dies five times in a row, each time a little later."""
-    run = Run("endless", tmp_path / "run", 1, rows=20_000)
-    for passing in (1, 2, 3, 2, 1):
-        die(run, f"{point}:{passing}")
+def test_an_unbounded_job_dies_five_times_in_a_row(tmp_path: Path) -> None:
+    def work(point: str) -> None:
+        run = Run("endless", tmp_path / point, 1, rows=20_000, point=point)
+        for passing in (1, 2, 3, 2, 1):
+            die(run, f"{point}:{passing}")
+        go_on_and_stop(run)
+
+    side_by_side(work, ("checkpoint.published", "checkpoint.committed", "sink.moved", "manifest.renamed"))
+
+
+def go_on_and_stop(run: Run) -> None:
+    """The last life of an unbounded job."""
+    before, begun = len(run.rows()), len(run.noted("begun"))
     job = run.start()
-    run.wait_begun(job, len(run.kills) + 1)
-    before = len(run.rows())
+    run.wait_begun(job, begun + 1)
     run.wait_until(lambda: len(run.rows()) > before + 4000 or job.poll() is not None, "new rows")
     check_prefix(run, end_of_unbounded(run, job))
     run.record()

@@ -1,6 +1,6 @@
 """Jobs killed at random times and started again until they end: each row is there once, and nothing is left behind.
 
-MAINSTEM_KILLS (150) is how many kills all tests of this file make together; two jobs are killed at a time."""
+MAINSTEM_KILLS (150) is how many kills all tests of this file make together, in jobs side by side."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import expected
 import pytest
-from killing import PACKAGE, PATIENCE_S, Run, kills_wanted
+from killing import PACKAGE, PATIENCE_S, Run, kills_wanted, side_by_side
 
 #: Kind: share of the kills, kills a job, seconds in which a kill comes, and what the job is told.
 BOUNDED: dict[str, tuple[float, int, float, dict[str, Any]]] = {
@@ -38,9 +37,8 @@ def jobs(kills: int, a_job: int) -> list[int]:
     return [min(a_job, kills - made) for made in range(0, kills, a_job)]
 
 
-def two_at_once(work: Callable[[int, int], Any], kills: list[int]) -> None:
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(work, range(SEEDS, SEEDS + len(kills)), kills))
+def each_life(work: Callable[[int, int], Any], kills: list[int]) -> None:
+    side_by_side(work, range(SEEDS, SEEDS + len(kills)), kills)
 
 
 @pytest.mark.parametrize("kind", BOUNDED)
@@ -56,7 +54,7 @@ def test_a_bounded_job_has_each_row_once(kind: str, tmp_path: Path) -> None:
             check_order(run)
         run.end()
 
-    two_at_once(work, jobs(kills_wanted(share), a_job))
+    each_life(work, jobs(kills_wanted(share), a_job))
 
 
 def check_order(run: Run) -> None:
@@ -76,7 +74,7 @@ def test_a_limit_gives_so_many_rows_none_twice(tmp_path: Path) -> None:
             raise run.defect(f"{found.total()} rows, {len(found)} of them different")
         run.end(wanted)
 
-    two_at_once(work, jobs(kills_wanted(0.04), 6))
+    each_life(work, jobs(kills_wanted(0.04), 6))
 
 
 #: Calls that the engine can have open: two workers, and what waits for each, in calls of ten rows.
@@ -90,7 +88,7 @@ def test_with_a_journal_what_was_answered_is_not_called_again(tmp_path: Path) ->
         check_calls(run)
         run.end()
 
-    two_at_once(work, jobs(kills_wanted(0.16), 6))
+    each_life(work, jobs(kills_wanted(0.16), 6))
 
 
 def check_calls(run: Run) -> None:
@@ -179,7 +177,7 @@ def test_rows_without_end_are_whole_up_to_the_savepoint(tmp_path: Path) -> None:
         run.record()
         shutil.rmtree(run.folder)
 
-    two_at_once(work, jobs(kills_wanted(0.1), 7))
+    each_life(work, jobs(kills_wanted(0.1), 7))
 
 
 def test_each_new_file_is_picked_up_once(tmp_path: Path) -> None:
@@ -214,4 +212,4 @@ def test_each_new_file_is_picked_up_once(tmp_path: Path) -> None:
         run.record()
         shutil.rmtree(run.folder)
 
-    two_at_once(work, jobs(kills_wanted(0.1), 7))
+    each_life(work, jobs(kills_wanted(0.1), 7))

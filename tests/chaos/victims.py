@@ -186,5 +186,12 @@ def region() -> None:
     run(ms.range(rows).with_column("y", f(col("id"))), "sink", MoodySink(folder / "out"))
 
 
+def model() -> None:
+    """A built-in model, in a process of its own."""
+    texts = ms.range(rows).select(id=col("id"), text=col("id").cast("string"))
+    frame = texts.with_column("v", ms.ai.embed_text(col("text")))
+    run(frame.select("id", y=col("id") * col("id"), n=col("v")), "parquet", mode="error")
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]]()
