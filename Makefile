@@ -1,6 +1,6 @@
 # The way in: `make demo` and `make test` set everything up themselves on a Debian 12 with git, make and python3.
 .DEFAULT_GOAL := build
-.PHONY: setup build release samples demo test wheel-check bench bench-recovery format lint clean
+.PHONY: setup build release samples demo test chaos wheel-check bench bench-recovery format lint clean
 python := .venv/bin/python
 
 setup: ## Debian packages and .venv; quick when nothing is missing
@@ -20,6 +20,11 @@ demo: release samples ## the quality demo: Parquet and a page under build/demo
 
 test: setup ## everything: Python, C++ under the address and thread sanitizers, lint, types
 	@$(python) scripts/run_tests.py
+
+chaos: build ## jobs killed for real, MAINSTEM_KILLS times (2000); writes the table of docs/chaos.md
+	@rm -f build/reports/chaos.jsonl
+	@MAINSTEM_KILLS=$${MAINSTEM_KILLS:-2000} $(python) -m pytest -q tests/chaos
+	@$(python) tests/chaos/table.py
 
 wheel-check: setup ## pip's wheel in an empty environment; builds everything once more
 	@sh scripts/check_wheel.sh
