@@ -22,18 +22,18 @@ BUCKET = "bucket"
 class Kill:
     """Of a process, at the `number`-th request that fits: before it is looked at, or done and not answered."""
 
-    method: str
-    path: str  # a pattern
+    method: str  # a pattern, as the path is
+    path: str
     number: int
     done_first: bool
-    copies: bool = False
+    copies: bool | None = False  # whether it is a copy inside the store; None: whether or not
     seen: int = 0
     process: int | None = None
     done: threading.Event = field(default_factory=threading.Event)
 
     def fits(self, environ: dict[str, Any]) -> bool:
         is_copy = "HTTP_X_AMZ_COPY_SOURCE" in environ
-        if environ["REQUEST_METHOD"] != self.method or is_copy != self.copies:
+        if not re.fullmatch(self.method, environ["REQUEST_METHOD"]) or self.copies not in (None, is_copy):
             return False
         if not re.search(self.path, environ["PATH_INFO"]):
             return False
@@ -56,6 +56,7 @@ class ObjectStore:
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
         self.kill: Kill | None = None
+        self.refuse: str | None = None  # a pattern of "METHOD path" that is answered with 403
         self.requests: list[str] = []
         self.client = fs.S3FileSystem(
             endpoint_override=f"127.0.0.1:{self._server.port}",
@@ -85,7 +86,12 @@ class ObjectStore:
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         with self._lock:
             kill = self.kill if self.kill is not None and self.kill.fits(environ) else None
-            self.requests.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}")
+            request = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+            self.requests.append(request)
+            refused = self.refuse is not None and re.search(self.refuse, request)
+        if refused:
+            start_response("403 Forbidden", [("Content-Length", "0")])
+            return [b""]
         if kill is not None and not kill.done_first:
             kill.now()
             start_response("503 Killed", [("Content-Length", "0")])

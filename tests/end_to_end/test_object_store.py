@@ -48,7 +48,7 @@ def server() -> Iterator[ObjectStore]:
 @pytest.fixture
 def bucket(server: ObjectStore) -> Iterator[ObjectStore]:
     yield server
-    server.kill = None
+    server.kill = server.refuse = None
     server.requests.clear()
     server.client.delete_dir_contents(BUCKET)
 
@@ -116,9 +116,9 @@ def test_what_is_missing_is_named(bucket: ObjectStore) -> None:
         ms.read_parquet("s3://bucket/none/*.parquet").collect()
 
 
-def start(tmp_path: Path, bucket: ObjectStore, *, state: str, out: str) -> subprocess.Popen[str]:
+def start(tmp_path: Path, bucket: ObjectStore, code: str = SCRIPT, *, state: str, out: str) -> subprocess.Popen[str]:
     script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
+    script.write_text(code)
     environment = {**os.environ, **bucket.environment, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, str(script), state, out]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -128,17 +128,18 @@ def start(tmp_path: Path, bucket: ObjectStore, *, state: str, out: str) -> subpr
     "kill",
     [
         Kill("PUT", r"/state/numbers/epoch$", 1, done_first=True),
-        Kill("PUT", r"\.snapshot$", 2, done_first=True),
-        Kill("PUT", r"\.partial$", 2, done_first=True),
-        Kill("PUT", r"/manifest$", 2, done_first=False, copies=True),
-        Kill("PUT", r"/manifest$", 2, done_first=True, copies=True),
-        Kill("DELETE", r"\.partial$", 2, done_first=False),
-        Kill("PUT", r"/out/[^.]", 2, done_first=False, copies=True),
-        Kill("PUT", r"/out/[^.]", 2, done_first=True, copies=True),
+        Kill("PUT", r"\.snapshot$", 4, done_first=True),
+        Kill("PUT", r"\.partial$", 4, done_first=True),
+        Kill("PUT", r"/manifest$", 4, done_first=False, copies=True),
+        Kill("PUT", r"/manifest$", 4, done_first=True, copies=True),
+        Kill("DELETE", r"\.partial$", 4, done_first=False),
+        Kill("PUT", r"/out/[^.]", 4, done_first=False, copies=True),
+        Kill("PUT", r"/out/[^.]", 4, done_first=True, copies=True),
         Kill("DELETE", r"/out/\.", 2, done_first=False),
-        Kill("DELETE", r"/manifest$", 1, done_first=True),
+        Kill("DELETE", r"/manifest$", 2, done_first=True),
+        *(Kill("PUT|POST|DELETE", ".", number, done_first=number % 2 == 0, copies=None) for number in (12, 33)),
     ],
-    ids=lambda kill: f"{kill.method} {kill.path} {'done' if kill.done_first else 'asked'}",
+    ids=lambda kill: f"{kill.method} {kill.path} {kill.number} {'done' if kill.done_first else 'asked'}",
 )
 def test_a_job_killed_at_a_request_goes_on_at_once(tmp_path: Path, bucket: ObjectStore, kill: Kill) -> None:
     bucket.kill = kill
@@ -189,3 +190,51 @@ def test_two_processes_do_not_share_a_job(tmp_path: Path, bucket: ObjectStore) -
     first.communicate(timeout=50)
     assert second.returncode == 1
     assert f"another process (pid {first.pid}) runs the job 'numbers'" in errors
+
+
+ENDLESS = SCRIPT.replace(f"number_of_rows={ROWS}, rows_per_second=4000", "rows_per_second=100").replace(
+    "state, out", "ms.config.set('parallelism', 1)  # so that what is there has no gaps\nstate, out"
+)
+
+
+@pytest.mark.parametrize(
+    "kill",
+    [
+        Kill("PUT", r"/manifest$", 4, done_first=False, copies=True),
+        Kill("PUT", r"/manifest$", 4, done_first=True, copies=True),
+        Kill("PUT", r"/out/[^.]", 3, done_first=False, copies=True),
+        Kill("PUT", r"/out/[^.]", 3, done_first=True, copies=True),
+    ],
+    ids=lambda kill: f"{kill.path} {'done' if kill.done_first else 'asked'}",
+)
+def test_a_job_without_end_is_killed_stopped_and_goes_on(tmp_path: Path, bucket: ObjectStore, kill: Kill) -> None:
+    bucket.kill = kill
+    job = start(tmp_path, bucket, ENDLESS, state="s3://bucket/state", out="s3://bucket/out")
+    kill.process = job.pid
+    _, errors = job.communicate(timeout=50)
+    assert job.returncode == -signal.SIGKILL, errors
+    killed = numbers(bucket, "out")
+    assert killed
+    assert killed == list(range(len(killed)))
+
+    runs = Kill("PUT", r"/manifest$", 2, done_first=True, copies=True)  # a sign of life: there is nobody to kill
+    bucket.kill = runs
+    job = start(tmp_path, bucket, ENDLESS, state="s3://bucket/state", out="s3://bucket/out")
+    assert runs.done.wait(timeout=50)
+    checkpoint.ask_to_stop("s3://bucket/state", "numbers")
+    _, errors = job.communicate(timeout=50)
+    assert job.returncode == 0, errors
+    stopped = numbers(bucket, "out")
+    assert len(stopped) > len(killed)
+    assert stopped == list(range(len(stopped)))
+    (found,) = checkpoint.jobs("s3://bucket/state")
+    assert "savepoint" in {each["kind"] for each in found["checkpoints"]}
+
+
+def test_a_store_that_refuses_checkpoints_does_not_end_the_job(tmp_path: Path, bucket: ObjectStore) -> None:
+    bucket.refuse = r"PUT .*/checkpoint-[1-3]/.*\.snapshot$"
+    job = start(tmp_path, bucket, state="s3://bucket/state", out="s3://bucket/out")
+    _, errors = job.communicate(timeout=50)
+    assert job.returncode == 0, errors
+    assert Counter(numbers(bucket, "out")) == Counter(range(ROWS))
+    assert len([request for request in bucket.requests if request.endswith(".snapshot")]) > 3
