@@ -304,17 +304,26 @@ Status Storage::RemoveLeftovers(const FolderName& folder, const std::set<std::st
   return Status::OK();
 }
 
+// A checkpoint stops being complete, durably: a crash must leave no manifest without its files. Synced also where the
+// manifest is gone: whoever removed it may have failed before its sync.
+Status Storage::Retire(const FolderName& folder) const {
+  FileSystem& files = folder_.files();
+  const std::string path = folder_.Path(ToString(folder));
+  ARROW_ASSIGN_OR_RAISE(const FileStatus status, files.Stat(path));
+  if (status.kind == FileKind::kMissing) return Status::OK();
+  ARROW_RETURN_NOT_OK(files.Remove(JoinPath(path, std::string(kManifestName))));
+  ARROW_RETURN_NOT_OK(files.SyncFolder(path));
+  DiePoint("checkpoint.retired");
+  return Status::OK();
+}
+
+// Of a checkpoint that is retired.
 Status Storage::RemoveUnreferenced(const FolderName& folder, const std::set<std::string>& referenced) const {
   FileSystem& files = folder_.files();
   const std::string name = ToString(folder);
   const std::string path = folder_.Path(name);
   ARROW_ASSIGN_OR_RAISE(const FileStatus status, files.Stat(path));
   if (status.kind == FileKind::kMissing) return Status::OK();
-  // First the checkpoint stops being complete, durably: a crash must leave no manifest without its files. Synced also
-  // where the manifest is gone: whoever removed it may have failed before its sync.
-  ARROW_RETURN_NOT_OK(files.Remove(JoinPath(path, std::string(kManifestName))));
-  ARROW_RETURN_NOT_OK(files.SyncFolder(path));
-  DiePoint("checkpoint.retired");
   ARROW_ASSIGN_OR_RAISE(const auto entries, files.List(path));
   bool is_empty = true;
   for (const FolderEntry& entry : entries) {
@@ -348,6 +357,11 @@ Status Storage::Retain(int count) {
   }
   const std::set<std::string> referenced = Referenced(manifests);
   ARROW_ASSIGN_OR_RAISE(const auto folders, folder_.Folders());
+  // All manifests that go before the first file: a checkpoint may refer to files in the folders of others.
+  for (const FolderName& folder : folders) {
+    const bool goes = !folder.is_savepoint && !kept.contains(folder) && folder.checkpoint < newest;
+    if (goes) ARROW_RETURN_NOT_OK(Retire(folder));
+  }
   for (const FolderName& folder : folders) {
     if (folder.is_savepoint) {
       // Damaged ones stay, for people; those without a manifest have failed.
@@ -372,7 +386,9 @@ Status Storage::Discard(int64_t checkpoint) {
   std::erase_if(manifests, [&](const Manifest& manifest) {
     return manifest.checkpoint == checkpoint && manifest.kind != Manifest::Kind::kSavepoint;
   });
-  ARROW_RETURN_NOT_OK(RemoveUnreferenced({checkpoint, /*is_savepoint=*/false}, Referenced(manifests)));
+  const FolderName folder{checkpoint, /*is_savepoint=*/false};
+  ARROW_RETURN_NOT_OK(Retire(folder));
+  ARROW_RETURN_NOT_OK(RemoveUnreferenced(folder, Referenced(manifests)));
   return folder_.files().SyncFolder(folder_.path());
 }
 

@@ -53,6 +53,9 @@ class Storage {
   int64_t epoch() const { return epoch_; }
   const JobFolder& folder() const { return folder_; }
 
+  /// An error where another process has taken over the job.
+  Status CheckFence() const;
+
   /// The largest number that a checkpoint or savepoint bears here, complete or not; 0 where there is none. A new
   /// attempt counts on from it.
   Result<int64_t> LargestNumber() const;
@@ -88,13 +91,13 @@ class Storage {
   static Result<int64_t> BeginEpoch(const JobFolder& folder, const Clock& clock);
   static Status SweepPartials(const JobFolder& folder);
 
-  Status CheckFence() const;
   Result<Manifest> CopyForSavepoint(const Manifest& manifest) const;
   Status CopyFile(const std::string& from, const std::string& to) const;
   Status SyncFoldersOf(const Manifest& manifest) const;
   Status WriteManifest(const Manifest& manifest) const;
   Result<Manifest> ReadVerified(const FolderName& folder) const;
   Result<std::vector<Manifest>> ReadableManifests() const;
+  Status Retire(const FolderName& folder) const;
   Status RemoveUnreferenced(const FolderName& folder, const std::set<std::string>& referenced) const;
   Status RemoveLeftovers(const FolderName& folder, const std::set<std::string>& referenced, bool own_epoch) const;
 
