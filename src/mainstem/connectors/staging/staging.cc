@@ -342,6 +342,13 @@ Status Staging::Publish(const Decision& decision, const std::string& job_folder)
     if (decides) (void)store_->Remove(job_folder + kDecision);
     return moved;
   }
+  // Also of files that are in place already: who moved them may have been killed, or failed, before the sync.
+  std::vector<std::string> changed;
+  for (const StagedFile& file : decision.files) {
+    changed.push_back(file.staged);
+    for (std::string path = file.target; !path.empty() && path != "."; path = FolderOf(path)) changed.push_back(path);
+  }
+  ARROW_RETURN_NOT_OK(store_->SyncFolders(changed));
   ARROW_RETURN_NOT_OK(RemoveReplaced(decision));
   // Neither may come back with a power cut: each names files that later commits and other people change. Folders
   // stay: a writer may be making a file in one.
@@ -355,13 +362,10 @@ Status Staging::Publish(const Decision& decision, const std::string& job_folder)
 
 // On failure moves back what it has moved.
 Status Staging::MoveAll(const std::vector<const StagedFile*>& pending) {
-  std::vector<std::string> changed;
   for (size_t i = 0; i < pending.size(); ++i) {
     DiePoint("sink.before_move");
     const Status status = store_->Move(pending[i]->staged, pending[i]->target);
     DiePoint("sink.moved");
-    changed.push_back(pending[i]->target);
-    changed.push_back(pending[i]->staged);
     if (status.ok()) continue;
     // Another process may have finished this commit meanwhile.
     const auto target = store_->SizeOf(pending[i]->target);
@@ -370,7 +374,7 @@ Status Staging::MoveAll(const std::vector<const StagedFile*>& pending) {
     for (size_t k = 0; k < i; ++k) (void)store_->Move(pending[k]->target, pending[k]->staged);
     return status;
   }
-  return store_->SyncFolders(changed);
+  return Status::OK();
 }
 
 Status Staging::RemoveReplaced(const Decision& decision) {
