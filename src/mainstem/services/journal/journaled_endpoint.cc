@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "mainstem/platform/thread.h"
 #include "mainstem/services/journal/journal_key.h"
@@ -61,8 +62,10 @@ struct Answers {
 // The two threads of a journaled endpoint: one asks (hash, look up, send on), one keeps (append, hand over).
 class Loop : public std::enable_shared_from_this<Loop> {
  public:
-  Loop(ServiceSpec spec, RowKeys keys, std::shared_ptr<Endpoint> service, std::shared_ptr<Journal> journal)
-      : spec_(std::move(spec)), keys_(std::move(keys)), service_(std::move(service)), journal_(std::move(journal)) {}
+  Loop(ServiceSpec spec, RowKeys keys, std::shared_ptr<Endpoint> service, std::shared_ptr<Journal> journal,
+       JournalPlants plants)
+      : spec_(std::move(spec)), keys_(std::move(keys)), service_(std::move(service)), journal_(std::move(journal)),
+        plants_(plants) {}
 
   Endpoint& service() const { return *service_; }
 
@@ -92,48 +95,70 @@ class Loop : public std::enable_shared_from_this<Loop> {
     return stats;
   }
 
+  // The thread that asks.
   void Ask() {
-    while (true) {
-      std::deque<CallPtr> calls;
-      bool stopping = false;
-      {
-        std::unique_lock<std::mutex> lock(mutex_);
-        changed_.wait(lock, [this] { return stopping_ || !submitted_.empty(); });
-        calls.swap(submitted_);
-        stopping = stopping_;
-        asking_ = !stopping;
-      }
-      for (const CallPtr& call : calls) {
-        if (stopping) {
-          call->FinishWith(Stopped());
-        } else {
-          AskOne(call);
-        }
-      }
-      if (stopping) break;
+    for (bool asking = true; asking;) {
+      std::unique_lock<std::mutex> lock(mutex_);
+      changed_.wait(lock, [this] { return stopping_ || !submitted_.empty(); });
+      lock.unlock();
+      AskNow();
+      lock.lock();
+      asking = asking_;
     }
     changed_.notify_all();
   }
 
+  bool AskNow() {
+    std::deque<CallPtr> calls;
+    bool stopping = false;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      calls.swap(submitted_);
+      stopping = stopping_;
+      asking_ = !stopping;
+    }
+    for (const CallPtr& call : calls) {
+      if (stopping) {
+        call->FinishWith(Stopped());
+      } else {
+        AskOne(call);
+      }
+    }
+    return !calls.empty();
+  }
+
+  // The thread that keeps.
   void Keep() {
     while (true) {
-      std::vector<Arrival> arrivals;
       {
         std::unique_lock<std::mutex> lock(mutex_);
         changed_.wait(lock, [this] { return !arrived_.empty() || (stopping_ && !asking_ && open_calls_ == 0); });
         if (arrived_.empty()) break;
-        int64_t bytes = 0;
-        while (!arrived_.empty() && bytes < kCommitBytes) {
-          if (arrived_.front().reply.rows != nullptr) bytes += BytesOf(*arrived_.front().reply.rows);
-          arrivals.push_back(std::move(arrived_.front()));
-          arrived_.pop_front();
-        }
       }
-      KeepAll(&arrivals);
+      KeepNow();
     }
-    // Both threads are done with it, and the folder may be opened by the next job.
-    journal_.reset();
+    LetGo();
   }
+
+  bool KeepNow() {
+    std::vector<Arrival> arrivals;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      int64_t bytes = 0;
+      while (!arrived_.empty() && bytes < kCommitBytes) {
+        if (arrived_.front().reply.rows != nullptr) bytes += BytesOf(*arrived_.front().reply.rows);
+        arrivals.push_back(std::move(arrived_.front()));
+        arrived_.pop_front();
+      }
+    }
+    if (!late_.empty()) (void)journal_->Append(std::exchange(late_, {}));
+    if (arrivals.empty()) return false;
+    KeepAll(&arrivals);
+    return true;
+  }
+
+  // Nobody looks anything up any more, and the folder may be opened by the next job.
+  void LetGo() { journal_.reset(); }
 
  private:
   Status Stopped() const { return CancelledError(fmt::format("service '{}' was stopped", spec_.name)); }
@@ -274,7 +299,12 @@ class Loop : public std::enable_shared_from_this<Loop> {
       const Status status = AddEntries(arrival, answers.back(), &entries);
       if (answers.back().status.ok()) answers.back().status = status;
     }
-    const Status kept = journal_->Append(entries);
+    Status kept;
+    if (plants_.use_before_append) {
+      late_ = std::move(entries);
+    } else {
+      kept = journal_->Append(entries);
+    }
     if (kept.ok()) {
       const std::lock_guard<std::mutex> lock(mutex_);
       writes_ += static_cast<int64_t>(entries.size());
@@ -351,6 +381,8 @@ class Loop : public std::enable_shared_from_this<Loop> {
   const RowKeys keys_;
   const std::shared_ptr<Endpoint> service_;
   std::shared_ptr<Journal> journal_;  // used by both threads, dropped by the last
+  const JournalPlants plants_;
+  std::vector<JournalEntry> late_;    // of a plant
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -359,7 +391,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
   std::unordered_map<JournalKey, std::vector<Waiter>, KeyHash> open_keys_;
   int64_t open_calls_ = 0;
   bool stopping_ = false;
-  bool asking_ = true;
+  bool asking_ = true;  // written by whoever asks
   int64_t hits_ = 0;
   int64_t writes_ = 0;
 };
@@ -400,12 +432,44 @@ class JournaledEndpoint final : public Endpoint {
   Thread keep_;
 };
 
+class SteppedJournaledEndpoint final : public SteppedEndpoint {
+ public:
+  explicit SteppedJournaledEndpoint(std::shared_ptr<Loop> loop) : loop_(std::move(loop)) {}
+
+  void Submit(Call call, std::function<void(Reply)> done) override {
+    loop_->Submit(std::make_shared<WaitingCall>(std::move(call), std::move(done)));
+  }
+  int SuggestedInFlight() const override { return loop_->service().SuggestedInFlight() + 2; }
+  int64_t SuggestedRows() const override { return loop_->service().SuggestedRows(); }
+  ServiceStats Stats() const override { return loop_->Stats(); }
+  bool Ask() override { return loop_->AskNow(); }
+  bool Keep() override { return loop_->KeepNow(); }
+
+  void Stop() override {
+    loop_->RequestStop();
+    bool more = true;
+    while (more) more = loop_->AskNow() || loop_->KeepNow();
+  }
+
+ private:
+  std::shared_ptr<Loop> loop_;
+};
+
 }  // namespace
+
+Result<std::shared_ptr<SteppedEndpoint>> MakeSteppedJournaledEndpoint(const ServiceSpec& spec,
+                                                                      std::shared_ptr<Endpoint> service,
+                                                                      std::shared_ptr<Journal> journal,
+                                                                      JournalPlants plants) {
+  ARROW_ASSIGN_OR_RAISE(RowKeys keys, RowKeys::Make(spec));
+  return std::make_shared<SteppedJournaledEndpoint>(
+      std::make_shared<Loop>(spec, std::move(keys), std::move(service), std::move(journal), plants));
+}
 
 Result<std::shared_ptr<Endpoint>> MakeJournaledEndpoint(const ServiceSpec& spec, std::shared_ptr<Endpoint> service,
                                                         std::shared_ptr<Journal> journal) {
   ARROW_ASSIGN_OR_RAISE(RowKeys keys, RowKeys::Make(spec));
-  auto loop = std::make_shared<Loop>(spec, std::move(keys), std::move(service), std::move(journal));
+  auto loop = std::make_shared<Loop>(spec, std::move(keys), std::move(service), std::move(journal), JournalPlants());
   std::shared_ptr<Endpoint> endpoint = std::make_shared<JournaledEndpoint>(std::move(loop));
   return endpoint;
 }
