@@ -1,6 +1,6 @@
 # The way in: `make demo` and `make test` set everything up themselves on a Debian 12 with git, make and python3.
 .DEFAULT_GOAL := build
-.PHONY: setup build release samples demo test chaos wheel-check bench bench-recovery format lint clean
+.PHONY: setup build release samples demo test chaos wheel-check bench bench-recovery format lint clean simulate
 python := .venv/bin/python
 
 setup: ## Debian packages and .venv; quick when nothing is missing
@@ -20,6 +20,12 @@ demo: release samples ## the quality demo: Parquet and a page under build/demo
 
 test: setup ## everything: Python, C++ under the address and thread sanitizers, lint, types
 	@$(python) scripts/run_tests.py
+
+SEEDS ?= 5000
+TOPOLOGY ?= all
+simulate: build ## SEEDS=20000 TOPOLOGY=keyed: seeds of the simulator; the first that fails prints its schedule
+	@cmake --build build/dev --target mainstem-simulate -- --quiet
+	@build/dev/src/mainstem/simulation/mainstem-simulate --topology $(TOPOLOGY) --seeds $(SEEDS)
 
 chaos: build ## jobs killed for real, MAINSTEM_KILLS times (2000); writes the table of docs/chaos.md
 	@rm -f build/reports/chaos.jsonl

@@ -27,9 +27,11 @@ struct Chain::Mailbox {
   std::deque<Answer> answers;  // guarded by mutex
   std::function<void()> wake;  // guarded by mutex; empty once the chain is gone
   std::atomic<int64_t> outstanding{0};
+  std::shared_ptr<Mailbox> successor;  // of a planted defect; guarded by mutex
 
   void Deliver(Answer answer) {
     const std::lock_guard lock(mutex);
+    if (successor) return successor->Deliver(std::move(answer));
     if (!wake) return;
     answers.push_back(std::move(answer));
     wake();
@@ -175,6 +177,11 @@ void Chain::Push(Batch batch) {
 }
 
 void Chain::EndInput() { input_ended_ = true; }
+
+void Chain::AnswerForOld(const Chain& old) {
+  const std::lock_guard lock(old.mailbox_->mutex);
+  old.mailbox_->successor = mailbox_;
+}
 
 int64_t Chain::Outstanding() const { return mailbox_->outstanding.load(); }
 

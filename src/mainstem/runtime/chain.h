@@ -64,6 +64,8 @@ class Chain {
   Snapshot Take() const;
   /// Before the first step.
   Status Restore(Snapshot snapshot);
+  /// A planted defect: what is answered to `old`, an earlier attempt at the same lane, answers this one.
+  void AnswerForOld(const Chain& old);
   /// Calls and fetches that have not been answered.
   int64_t Outstanding() const;
   const std::vector<std::unique_ptr<OperatorFigures>>& figures() const { return figures_; }

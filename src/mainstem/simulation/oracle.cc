@@ -127,9 +127,16 @@ void Oracle::LookAtManifests() {
     // A power loss may bring one back whose removal was not durable.
     const std::string key = fmt::format("{} of epoch {}", ToString(name), manifest->epoch);
     if (checkpoints_.contains(key)) continue;
-    Files& files = checkpoints_[key];
+    checkpoints_.insert(key);
+    Files files;
     for (const auto& pending : manifest->pending) {
-      for (const auto& file : nlohmann::json::parse(pending.content)) files.insert(file.at("target").get<std::string>());
+      // What earlier ones covered and no commit has shown is pending in this one as well.
+      Files& own = commits_[pending.checkpoint];
+      for (const auto& file : nlohmann::json::parse(pending.content)) {
+        const auto target = file.at("target").get<std::string>();
+        own.insert(target);
+        files.insert(target);
+      }
     }
     covered_.insert(files.begin(), files.end());
     pending_[manifest->checkpoint] = files;
@@ -157,11 +164,12 @@ void Oracle::CheckWhole() {
   for (const auto& [name, content] : files_) {
     if (!covered_.contains(name)) world_.Violate(promise::kWhole, fmt::format("no checkpoint covers '{}'", name));
   }
-  for (const auto& [name, files] : checkpoints_) {
+  for (const auto& [checkpoint, files] : commits_) {
     int64_t shown = 0;
     for (const std::string& file : files) shown += files_.contains(file) ? 1 : 0;
     if (shown == 0 || shown == static_cast<int64_t>(files.size())) continue;
-    world_.Violate(promise::kWhole, fmt::format("{} of {} files of {} are visible", shown, files.size(), name));
+    world_.Violate(promise::kWhole, fmt::format("{} of {} files of checkpoint {} are visible", shown, files.size(),
+                                                checkpoint));
   }
   if (bounded_ && !all_visible()) {
     world_.Violate(promise::kWhole, fmt::format("{} of {} rows of a bounded job are visible", lines_.size(),

@@ -77,7 +77,8 @@ class Oracle {
   std::set<std::string> lines_;                   // that are visible
   std::map<int64_t, std::set<int64_t>> counts_;   // key → running counts
   std::set<std::string> read_;                    // manifests, by path and time
-  std::map<std::string, Files> checkpoints_;      // every manifest that was ever seen
+  std::set<std::string> checkpoints_;             // every manifest that was ever seen
+  std::map<int64_t, Files> commits_;              // number of a checkpoint → files that it was the first to cover
   std::set<std::string> covered_;                 // files that any of them names
   std::map<int64_t, Files> pending_;              // number of a checkpoint → what it still had to commit
   int64_t acknowledged_ = 0;

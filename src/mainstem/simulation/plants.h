@@ -8,6 +8,7 @@
 #include "mainstem/checkpoint/storage.h"
 #include "mainstem/connectors/staging/staging.h"
 #include "mainstem/runtime/plants.h"
+#include "mainstem/services/journal/journaled_endpoint.h"
 #include "mainstem/simulation/topology.h"
 
 namespace mainstem::simulation {
@@ -17,6 +18,7 @@ struct Planted {
   runtime::Plants runtime;
   checkpoint::StoragePlants storage;
   StagingPlants staging;
+  JournalPlants journal;
 };
 
 struct Plant {

@@ -4,8 +4,8 @@
 
 namespace mainstem::simulation {
 
-Process::Process(World& world, Oracle& oracle, const JobShape& shape, const Planted& planted, LifeSettings settings,
-                 std::shared_ptr<FlakyRows> flaky)
+Process::Process(World& world, Oracle& oracle, Services& services, const JobShape& shape, const Planted& planted,
+                 LifeSettings settings, std::shared_ptr<FlakyRows> flaky)
     : world_(world),
       oracle_(oracle),
       shape_(shape),
@@ -13,7 +13,8 @@ Process::Process(World& world, Oracle& oracle, const JobShape& shape, const Plan
       settings_(std::move(settings)),
       flaky_(std::move(flaky)),
       files_(world.disk.StartProcess()),
-      background_([this] { AfterBackground(); }) {}
+      background_([this] { AfterBackground(); }),
+      door_(world, services, *files_, planted.journal) {}
 
 Process::~Process() { files_->Kill(); }
 
@@ -25,7 +26,7 @@ Status Process::Start() {
   settings.checkpoint = settings_.checkpoint;
   settings.plants = planted_.runtime;
   settings.storage_plants = planted_.storage;
-  runtime::JobEnvironment environment{.clock = &world_.clock, .random = &world_.random, .files = files_.get()};
+  runtime::JobEnvironment environment{.services = &door_, .clock = &world_.clock, .random = &world_.random, .files = files_.get()};
   environment.driver = runtime::JobDriver{.executor = &executor_, .background = &background_};
   auto graph = MakeGraph(world_, shape_, settings_.parallelism, std::move(sink), flaky_);
   ARROW_ASSIGN_OR_RAISE(job_, runtime::Job::Start(std::move(graph), std::move(settings), std::move(environment)));
@@ -34,11 +35,12 @@ Status Process::Start() {
 
 bool Process::Step() {
   if (job_->finished()) return false;
+  if (world_.random.OneIn(4) && door_.Step()) return true;
   // The control thread has something to do now and then; the others whenever they can.
   const bool control = executor_.idle() && background_.idle();
   if (control || world_.random.OneIn(8)) {
     due_ns_ = job_->Step();
-    return !executor_.idle() || !background_.idle() || job_->finished();
+    return !executor_.idle() || !background_.idle() || job_->finished() || door_.Step();
   }
   const bool background = executor_.idle() || (!background_.idle() && world_.random.OneIn(3));
   if (background) {

@@ -9,6 +9,7 @@
 #include "mainstem/simulation/driver.h"
 #include "mainstem/simulation/oracle.h"
 #include "mainstem/simulation/plants.h"
+#include "mainstem/simulation/services.h"
 #include "mainstem/simulation/topology.h"
 
 namespace mainstem::simulation {
@@ -21,8 +22,8 @@ struct LifeSettings {
 
 class Process {
  public:
-  Process(World& world, Oracle& oracle, const JobShape& shape, const Planted& planted, LifeSettings settings,
-          std::shared_ptr<FlakyRows> flaky);
+  Process(World& world, Oracle& oracle, Services& services, const JobShape& shape, const Planted& planted,
+          LifeSettings settings, std::shared_ptr<FlakyRows> flaky);
   ~Process();
 
   /// Starts the job, which goes on where an earlier life left it.
@@ -56,6 +57,7 @@ class Process {
   std::unique_ptr<SimulatedProcess> files_;
   SimulatedExecutor executor_;
   SimulatedBackground background_;
+  ServiceDoor door_;
   int64_t due_ns_ = 0;
   size_t manifests_seen_ = 0;
   std::shared_ptr<runtime::Job> job_;  // goes first: it holds on to all of the above

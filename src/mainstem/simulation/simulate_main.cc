@@ -14,7 +14,8 @@ namespace mainstem::simulation {
 namespace {
 
 constexpr char kUsage[] =
-    "mainstem-simulate [--topology NAME|all] [--from SEED] [--seeds COUNT] [--plant NAME] [--verbose]\n";
+    "mainstem-simulate [--topology NAME|all] [--from SEED] [--seeds COUNT] [--plant NAME] [--verbose]\n"
+    "mainstem-simulate --table [--seeds COUNT]   every plant, and what finds it, as Markdown\n";
 
 struct Request {
   std::vector<Topology> topologies = {std::begin(kTopologies), std::end(kTopologies)};
@@ -22,6 +23,7 @@ struct Request {
   uint64_t seeds = 1000;
   std::string plant;
   bool verbose = false;
+  bool table = false;
 };
 
 bool Parse(int count, char** words, Request* request) {
@@ -29,6 +31,10 @@ bool Parse(int count, char** words, Request* request) {
     const std::string word = words[i];
     if (word == "--verbose") {
       request->verbose = true;
+      continue;
+    }
+    if (word == "--table") {
+      request->table = true;
       continue;
     }
     if (i + 1 == count) return false;
@@ -70,7 +76,20 @@ bool RunTopology(const Request& request, Topology topology, const Planted& plant
   return true;
 }
 
+int PrintTable(const Request& request) {
+  bool all_found = true;
+  fmt::print("| plant | what it does | topology | first seed | promise that it breaks |\n|---|---|---|---|---|\n");
+  for (const Plant& plant : AllPlants()) {
+    const auto found = FindPlant(plant, request.from, request.seeds);
+    all_found &= found.has_value();
+    fmt::print("| `{}` | {} | {} | {} | {} |\n", plant.name, plant.what, ToString(plant.topology),
+               found ? std::to_string(found->seed) : "none", found ? found->violation.invariant : "**not found**");
+  }
+  return all_found ? 0 : 1;
+}
+
 int Run(const Request& request) {
+  if (request.table) return PrintTable(request);
   Planted planted;
   bool known = request.plant.empty();
   for (const Plant& plant : AllPlants()) {

@@ -32,13 +32,17 @@ constexpr std::pair<std::string_view, int64_t Figures::*> kFigures[] = {
 class Simulation {
  public:
   Simulation(uint64_t seed, Topology topology, const Planted& planted, bool keeps_log)
-      : world_(seed, keeps_log), planted_(planted), shape_(DrawShape(world_, topology)), oracle_(world_, shape_) {}
+      : world_(seed, keeps_log), planted_(planted), shape_(DrawShape(world_, topology)), oracle_(world_, shape_),
+        services_(world_) {}
 
   Outcome Run() {
     Draw();
     while (!world_.violation() && !over_) Step();
     if (!world_.violation()) oracle_.LookAtTheEnd();
     figures_.steps = world_.step;
+    figures_.calls = services_.calls;
+    figures_.messages_lost = services_.messages_lost;
+    figures_.messages_doubled = services_.messages_doubled;
     figures_.checkpoints = static_cast<int64_t>(oracle_.manifests_seen());
     old_.reset();
     current_.reset();
@@ -85,17 +89,24 @@ class Simulation {
     // A savepoint that failed has to be asked for again.
     const bool may_stop = world_.healed && shape_.sources[0].unbounded && oracle_.all_visible();
     if (may_stop && (!current_->stops || random().OneIn(500))) AskToStop();
+    if (random().OneIn(3) && services_.Step()) return LookAfterBoth();
     const bool old_moves = old_ && random().OneIn(2);
     Process& process = old_moves ? *old_ : *current_;
     const bool did = process.Step();
     if (!did && !old_moves) {
       // Nothing to do but wait; some of the time it is not waited to the end.
-      const int64_t wait = std::max<int64_t>(1'000, process.due_ns() - world_.clock.MonotonicNs());
+      const int64_t due = std::min(process.due_ns(), services_.due_ns());
+      const int64_t wait = std::max<int64_t>(1'000, due - world_.clock.MonotonicNs());
       world_.clock.Advance(random().OneIn(4) ? random().Between(1'000, wait) : wait);
     } else {
       world_.clock.Advance(random().Below(20'000));
     }
     LookAfter(old_moves ? old_ : current_);
+  }
+
+  void LookAfterBoth() {
+    if (old_) LookAfter(old_);
+    if (current_) LookAfter(current_);
   }
 
   // Buries a process that has died, takes note of one that has ended.
@@ -133,7 +144,7 @@ class Simulation {
     ++figures_.lives;
     oracle_.Look();
     const bool troubled = world_.disk_troubled;
-    auto process = std::make_unique<Process>(world_, oracle_, shape_, planted_, DrawLife(), flaky_);
+    auto process = std::make_unique<Process>(world_, oracle_, services_, shape_, planted_, DrawLife(), flaky_);
     process->troubled = troubled;
     // The first things that a process does are worth dying in as well.
     if (!world_.healed && random().OneIn(6)) KillSoon(*process);
@@ -243,6 +254,8 @@ class Simulation {
 
   // The process is taken for dead, its lock is lost, and it wakes up beside the next one.
   void TakeOver() {
+    // The lock of the journal's store is not simulated.
+    if (shape_.topology == Topology::kCalls) return;
     ++figures_.takeovers;
     world_.Note("the process loses its lock; another one takes over while it lives");
     current_->replaced = true;
@@ -286,6 +299,7 @@ class Simulation {
   const Planted planted_;
   const JobShape shape_;
   Oracle oracle_;
+  Services services_;
   Figures figures_;
   runtime::CheckpointOptions checkpoint_;
   std::shared_ptr<FlakyRows> flaky_ = std::make_shared<FlakyRows>();
@@ -315,6 +329,16 @@ std::string ToString(const Figures& figures) {
 
 Outcome Simulate(uint64_t seed, Topology topology, const Planted& planted, bool keeps_log) {
   return Simulation(seed, topology, planted, keeps_log).Run();
+}
+
+std::optional<FoundPlant> FindPlant(const Plant& plant, uint64_t from, uint64_t seeds) {
+  Planted planted;
+  plant.put(planted);
+  for (uint64_t seed = from; seed < from + seeds; ++seed) {
+    const Outcome outcome = Simulate(seed, plant.topology, planted, /*keeps_log=*/false);
+    if (outcome.violation) return FoundPlant{seed, *outcome.violation};
+  }
+  return {};
 }
 
 }  // namespace mainstem::simulation

@@ -41,4 +41,11 @@ struct Outcome {
 /// The same seed, topology and plants give the same outcome, on every machine.
 Outcome Simulate(uint64_t seed, Topology topology, const Planted& planted, bool keeps_log);
 
+/// The first seed that a planted bug makes fail.
+struct FoundPlant {
+  uint64_t seed = 0;
+  Violation violation;
+};
+std::optional<FoundPlant> FindPlant(const Plant& plant, uint64_t from, uint64_t seeds);
+
 }  // namespace mainstem::simulation
