@@ -50,7 +50,7 @@ def rows_of(kind: str, given: dict[str, Any]) -> Counter[Row]:
         return Counter((f"{n:05}.png", digest(pixels((12, 8), bytes(colour(n)) * 96))) for n in range(rows))
     if kind == "group":
         keys = [[x for x in range(rows) if x % 17 == key] for key in range(17)]
-        return Counter((key, digest(f"{len(ids)} {sum(ids)}")) for key, ids in enumerate(keys))
+        return Counter((key, digest(f"{len(ids)} {sum(ids)} {max(map(answer, ids))}")) for key, ids in enumerate(keys))
     if kind == "files":
         return Counter((answer(x), digest(answer(x))) for x in range(rows))
     return Counter((x, digest(answer(x))) for x in range(rows))
@@ -75,7 +75,7 @@ def read(kind: str, path: Path) -> list[Row]:
             found.append((row["id"], digest(pixels(image.size, image.tobytes()))))
         return found
     if kind == "group":
-        return [(row["key"], digest(f"{row['n']} {row['total']}")) for row in table]
+        return [(row["key"], digest(f"{row['n']} {row['total']} {row['y']}")) for row in table]
     return [(row["id"], digest(row["y"])) for row in table]
 
 

@@ -63,6 +63,7 @@ class Run:
         self.seen: Poller | None = None
         folder.mkdir(parents=True)
         (folder / "tmp").mkdir()
+        (folder / "parallelism").write_text("2")
         (folder / "given.json").write_text(json.dumps(self.given))
         if kind == "pictures":
             expected.write_pictures(folder / "in", given["rows"])
@@ -158,6 +159,8 @@ class Run:
                 job = self.start()
                 starts += 1
                 self.wait_begun(job, starts)
+                # The next life may have another number of subtasks.
+                (self.folder / "parallelism").write_text(str(self.random.randint(1, 4)))
                 time.sleep(self.random.uniform(0, after_s))
                 if job.poll() is not None:
                     self.must_be(job, 0)

@@ -6,6 +6,7 @@ SIGKILL when it passes the point for the n-th time."""
 from __future__ import annotations
 
 import shutil
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -42,15 +43,15 @@ RECOVERY = {
 }
 
 #: At which passing of a point; more than two where many kills are wanted.
-PASSINGS = range(1, max(3, kills_wanted(1) // 50)) if kills_wanted(1) > 150 else (1, 4)
+PASSINGS = range(1, min(30, kills_wanted(1) // 50)) if kills_wanted(1) > 150 else (1, 10)
 
 
 def kind_of(point: str) -> tuple[str, dict[str, Any]]:
     if point.startswith("journal."):
-        return "journal", {"rows": 600, "pause": 0.001}
+        return "journal", {"rows": 1500, "pause": 0.001}
     if point.startswith("region."):
-        return "region", {"rows": 600, "pause": 0.001}
-    return "numbers", {"rows": 600, "pause": 0.001}
+        return "region", {"rows": 1500, "pause": 0.001}
+    return "numbers", {"rows": 1500, "pause": 0.001}
 
 
 def die(run: Run, at: str, *, must: bool = True) -> bool:
@@ -59,7 +60,7 @@ def die(run: Run, at: str, *, must: bool = True) -> bool:
     status = run.wait_end(job)
     if status == KILLED:
         run.wait_gone(f"the job died at {at}")
-        run.kills.append({"how": "point", "at": at, "ns": 0})
+        run.kills.append({"how": "point", "at": at, "ns": time.monotonic_ns()})
         return True
     if must or status != 0:
         raise run.defect(f"the job should have died at {at}, and ended with status {status}")
@@ -75,7 +76,7 @@ def test_a_bounded_job_dies_at_each_point(tmp_path: Path) -> None:
         if die(run, f"{point}:{passing}", must=passing == 1):
             run.finish()
         if kind == "journal":
-            assert run.report()["journal_hits"] + run.report()["journal_writes"] == given["rows"]
+            check_calls(run)
         run.end()
 
     side_by_side(work, *zip(*[(point, passing) for point in POINTS for passing in PASSINGS], strict=True))
@@ -131,7 +132,6 @@ def test_calls_are_paid_once_over_many_deaths(point: str, tmp_path: Path) -> Non
     run = Run("journal", tmp_path / "run", 1, rows=800, pause=0.001)
     for passing in (3, 1, 4, 2, 3):
         die(run, f"{point}:{passing}")
-        run.kills[-1]["ns"] = max(ns for _, _, ns in run.noted("calls")) + 1
     run.finish()
     check_calls(run)
     run.end()

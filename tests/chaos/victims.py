@@ -19,6 +19,10 @@ given = json.loads((folder / "given.json").read_text())
 rows, pause = given.get("rows", 0), given.get("pause", 0.0)
 
 
+if given.get("rescaled"):
+    ms.config.set("parallelism", int((folder / "parallelism").read_text()))
+
+
 def note(file: str, key: object) -> None:
     """One line in one write: lines of several processes do not mix."""
     handle = os.open(f"{folder}/{file}", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -127,7 +131,7 @@ def group() -> None:
         return answered(x)
 
     frame = ms.range(rows).with_column("y", f(col("id")))
-    frame = frame.group_by(key=col("id") % 17).agg(n=ms.count(), total=col("id").sum)
+    frame = frame.group_by(key=col("id") % 17).agg(n=ms.count(), total=col("id").sum, y=col("y").max)
     run(frame, "parquet", mode="error")
 
 
