@@ -62,8 +62,9 @@ def measure(setting: Setting) -> list[Figure]:
         notes = folder / "notes"
         request = {"rows": rows, "out": str(folder / "out"), "state": str(folder / "state"), "notes": str(notes)}
 
-        def covered(state: Path = folder / "state") -> bool:
-            return len(list(state.glob("bench/checkpoint-*/manifest"))) >= 3
+        def covered(state: Path = folder / "state", notes: Path = notes) -> bool:
+            numbers = [int(path.parent.name.split("-")[1]) for path in state.glob("bench/checkpoint-*/manifest")]
+            return notes.exists() and max(numbers, default=0) >= 6
 
         run_and_kill(setting, "restart", request, covered)
         notes.unlink()

@@ -113,6 +113,7 @@ def measure(setting: Setting) -> list[Figure]:
     for work in setting.parameters.get("works", ("images", "documents")):
         inputs = _inputs(work, setting)
         times: dict[str, list[float]] = {kind: [] for kind in kinds[work]}
+        work_s: dict[str, list[float]] = {kind: [] for kind in kinds[work]}
         notes: dict[str, Any] = {}
         rows: list[Any] | None = None
         for number in range(setting.rounds):
@@ -121,11 +122,12 @@ def measure(setting: Setting) -> list[Figure]:
                 folder = fresh("throughput")
                 request = {"work": work, "kind": kind, "inputs": str(inputs), "out": str(folder / "out"),
                            "state": str(folder / "state"), "journal": str(folder / "journal")}  # fmt: skip
-                answer, _ = run(setting, "throughput", request)
+                answer, measured = run(setting, "throughput", request)
                 found = _check(work, inputs, folder / "out")
                 assert rows is None or found == rows, f"{kind}: other rows than the run before"
                 rows = found
                 times[kind].append(answer["seconds"])
+                work_s[kind].append(measured.cpu_seconds)
                 notes[kind] = answer
                 print(f"throughput {work} {kind}: {answer['seconds']:.2f} s, {len(found)} rows checked", flush=True)
         for kind in kinds[work][1:]:
@@ -133,6 +135,8 @@ def measure(setting: Setting) -> list[Figure]:
             demanded = {"checkpoints": 0.95, "journal": 0.97}.get(kind)
             taken = notes[kind]["checkpoints"]
             details = [f"without {seconds(times['none'])}, with {seconds(times[kind])}, {len(rows or [])} rows"]
+            cpu = statistics.median(work_s["none"]), statistics.median(work_s[kind])
+            details[0] += f"; {cpu[0]:.1f} and {cpu[1]:.1f} CPU-s ({cpu[0] / cpu[1]:.1%})"
             if taken:
                 details[0] += (
                     f"; {taken['completed']} checkpoints, the last took {taken['last_duration_s'] * 1e3:.0f} ms"
