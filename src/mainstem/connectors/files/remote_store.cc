@@ -60,6 +60,12 @@ void AddEndpoint(std::string* parameters) {
   *parameters += fmt::format("{}scheme={}&endpoint_override={}", parameters->empty() ? "?" : "&", scheme, host);
 }
 
+// A small object is then one request, not the three of an upload in parts. What is wrong with it shows when it is closed.
+void AddOneRequestWrites(std::string* parameters) {
+  if (parameters->find("allow_delayed_open=") != std::string::npos) return;
+  *parameters += fmt::format("{}allow_delayed_open=true", parameters->empty() ? "?" : "&");
+}
+
 // Stores by the uri of their bucket.
 struct OpenStores {
   std::mutex mutex;
@@ -85,6 +91,7 @@ Result<RemotePath> OpenRemote(const std::string& uri) {
   }
   ARROW_RETURN_NOT_OK(LoadS3());
   AddEndpoint(&parameters);
+  AddOneRequestWrites(&parameters);
   const std::string bucket = remote.path.substr(0, remote.path.find('/'));
   const std::string key = fmt::format("s3://{}/{}", bucket, parameters);
 
