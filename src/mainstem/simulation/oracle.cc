@@ -208,6 +208,13 @@ void Oracle::TakenOver() {
   if (epoch.ok()) epoch_ = epoch->number;
 }
 
+std::string Oracle::Missing() const {
+  std::set<std::string> missing;
+  std::set_difference(expected_.begin(), expected_.end(), lines_.begin(), lines_.end(),
+                      std::inserter(missing, missing.end()));
+  return "rows are missing, " + Some(missing);
+}
+
 std::vector<std::string> Oracle::FilesBelow(const std::string& folder) const {
   std::vector<std::string> files;
   for (const FolderEntry& entry : List(world_, folder)) {
@@ -224,10 +231,7 @@ std::vector<std::string> Oracle::FilesBelow(const std::string& folder) const {
 void Oracle::LookAtTheEnd() {
   Look();
   LookAgain();
-  std::set<std::string> missing;
-  std::set_difference(expected_.begin(), expected_.end(), lines_.begin(), lines_.end(),
-                      std::inserter(missing, missing.end()));
-  if (!missing.empty()) world_.Violate(promise::kOnce, "rows are missing, " + Some(missing));
+  if (!all_visible()) world_.Violate(promise::kOnce, Missing());
   for (const auto& [key, count] : expected_counts_) {
     const std::set<int64_t>& counts = counts_[key];
     if (static_cast<int64_t>(counts.size()) == count && *counts.begin() == 1 && *counts.rbegin() == count) continue;

@@ -50,6 +50,8 @@ class Oracle {
   void TakenOver();
 
   bool all_visible() const { return lines_.size() == expected_.size(); }
+  /// How many rows are not visible, and some of them.
+  std::string Missing() const;
   size_t manifests_seen() const { return checkpoints_.size(); }
   /// After the end: everything is there, and nothing else.
   void LookAtTheEnd();

@@ -291,6 +291,11 @@ class Simulation {
   }
 
   void Stuck() {
+    // Without an end: a row that was lost is one that never becomes visible.
+    if (current_ && shape_.sources[0].unbounded && !oracle_.all_visible()) {
+      return world_.Violate(promise::kOnce, fmt::format("{}; not after {} steps without faults: {}", oracle_.Missing(),
+                                                        kHealedStepsMax, current_->Describe()));
+    }
     world_.Violate(promise::kFinishes, fmt::format("not after {} steps without faults: {}", kHealedStepsMax,
                                                    current_ ? current_->Describe() : "no process runs"));
   }
