@@ -40,6 +40,8 @@ THREADED: dict[str, str] = {
     "services": "",
     "connectors/fetch": "remote reads run ahead of the decoder",
     "connectors/files/remote_store": "one client a remote store, whichever subtask comes first",
+    "connectors/files/remote_lock": "a lease is renewed while whoever holds it works",
+    "connectors/files/memory_object_store": "test-only: a bucket that several processes of a test share",
     "connectors/files/open_file": "waits for the fetcher's answer while a job is set up",
     "operators/relational": "Acero answers from threads of its own, and is told to stop from another",
     "media/video/plugin.cc": "FFmpeg's plug-in is loaded once, by whichever subtask comes first",

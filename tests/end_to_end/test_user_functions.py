@@ -276,7 +276,7 @@ def batch_of_rows(batch: dict[str, Any]) -> dict[str, Any]:
 
 INT = ms.DataType.int64()
 Y = ms.DataType.struct({"y": INT})
-FORMS: dict[str, Callable[[ms.DataFrame], ms.DataFrame]] = {
+FRAMES_OF_FORMS: dict[str, Callable[[ms.DataFrame], ms.DataFrame]] = {
     "row": lambda frame: frame.select(y=ms.udf(rowwise, return_dtype=INT)(col("id"))),
     "an expression": lambda frame: frame.select(y=ms.udf(rowwise, return_dtype=INT)(col("id") + 0)),
     "async": lambda frame: frame.select(y=ms.udf(eventually, return_dtype=INT)(col("id"))),
@@ -289,10 +289,10 @@ FORMS: dict[str, Callable[[ms.DataFrame], ms.DataFrame]] = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FRAMES_OF_FORMS)
 def test_an_error_names_the_row(form: str) -> None:
     with pytest.raises(ms.RowError, match=r"(id|argument) = 77: "):
-        FORMS[form](ms.range(200)).collect()
+        FRAMES_OF_FORMS[form](ms.range(200)).collect()
 
 
 @pytest.mark.parametrize("form", ["pandas", "arrow", "numpy"])

@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "mainstem/connectors/catalog.h"
+#include "mainstem/runtime/engine.h"
 
 namespace mainstem::bindings {
 

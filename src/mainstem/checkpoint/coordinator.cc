@@ -45,9 +45,7 @@ int64_t Coordinator::next_tick_ns() const {
 
 // What to begin when nothing is under way.
 Actions Coordinator::Next(int64_t now_ns) {
-  const bool all_ended = std::all_of(regions_.begin(), regions_.end(),
-                                     [&](const auto& entry) { return ended_.contains(entry.first); });
-  if (all_ended) return final_done_ ? Actions{} : Begin(Purpose::kFinal, now_ns);
+  if (AllEnded()) return final_done_ ? Actions{} : Begin(Purpose::kFinal, now_ns);
   if (savepoint_wanted_ && failed_regions_.empty()) return Begin(Purpose::kSavepoint, now_ns);
   if (now_ns < due_ns_) return {};
   if (!failed_regions_.empty() && !settings_.regions_may_fall_back) return {};
@@ -147,10 +145,16 @@ Actions Coordinator::OnRegionFailed(int region, int64_t now_ns) {
 
 void Coordinator::OnRegionRestored(int region) { failed_regions_.erase(region); }
 
-void Coordinator::OnLaneAdded(Lane lane, int region) {
+bool Coordinator::OnLaneAdded(Lane lane, int region) {
+  if (AllEnded()) return false;
   regions_[lane] = region;
   // A lane that comes while a checkpoint is under way has nothing that belongs to it.
   if (current_ && current_->phase == Phase::kSnapshots) current_->missing.erase(lane);
+  return true;
+}
+
+bool Coordinator::AllEnded() const {
+  return std::all_of(regions_.begin(), regions_.end(), [&](const auto& entry) { return ended_.contains(entry.first); });
 }
 
 Actions Coordinator::GiveUp(std::string reason, int64_t now_ns) {

@@ -95,12 +95,15 @@ class Coordinator {
   /// it would count what it then does twice.
   bool MayRestart(int region) const { return !current_ || current_->fallen_back.contains(region); }
   void OnRegionRestored(int region);
-  /// Lanes come and go while the job runs.
-  void OnLaneAdded(Lane lane, int region);
+  /// Lanes come and go while the job runs. False when all lanes have ended: then it is too late.
+  bool OnLaneAdded(Lane lane, int region);
   Actions OnPublished(int64_t checkpoint, const Status& status, int64_t now_ns);
   Actions OnCommitted(int64_t checkpoint, const Status& status, int64_t now_ns);
   /// A full checkpoint as soon as none is under way. Completed tells how it ended.
   Actions RequestSavepoint(int64_t now_ns);
+  /// Whether one was requested and has not come to its end; the next coordinator of the job is told by WantSavepoint.
+  bool savepoint_wanted() const { return savepoint_wanted_; }
+  void WantSavepoint() { savepoint_wanted_ = true; }
 
   /// When OnTick has something to do at the latest.
   int64_t next_tick_ns() const;
@@ -131,6 +134,7 @@ class Coordinator {
   void Over(int64_t now_ns);
   Actions Next(int64_t now_ns);
   std::set<int> AllRegions() const;
+  bool AllEnded() const;
 
   const CoordinatorSettings settings_;
   std::map<Lane, int> regions_;

@@ -249,6 +249,14 @@ Result<JobGraph> MakeJobGraph(const LogicalNode& root, const Registry& registry,
   return GraphBuilder(registry, parallelism).Build(root);
 }
 
+std::string DescribeRegions(const JobGraph& graph) {
+  if (graph.tasks.size() == 1) {
+    const int subtasks = graph.tasks[0].parallelism;
+    return fmt::format("regions: {}; each subtask fails and restarts alone\n", subtasks);
+  }
+  return "regions: 1; rows move between subtasks, so all of them restart together\n";
+}
+
 std::string ToString(const JobGraph& graph) {
   std::string text;
   for (size_t i = 0; i < graph.tasks.size(); ++i) {

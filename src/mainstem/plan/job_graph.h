@@ -44,6 +44,9 @@ struct JobGraph {
 /// Cuts an optimised plan into tasks.
 Result<JobGraph> MakeJobGraph(const LogicalNode& root, const Registry& registry, int parallelism);
 
+/// What restarts together when a part of a job with checkpoints fails, as a line for people.
+std::string DescribeRegions(const JobGraph& graph);
+
 /// The graph as text, one paragraph a task.
 std::string ToString(const JobGraph& graph);
 

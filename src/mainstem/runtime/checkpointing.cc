@@ -62,15 +62,17 @@ void Checkpointing::Begin(const std::vector<SubtaskId>& lanes, bool pointwise) {
   std::map<checkpoint::Lane, int> regions;
   for (const SubtaskId& id : lanes) regions[ToLane(id)] = pointwise ? id.lane : 0;
   if (coordinator_) next_checkpoint_ = std::max(next_checkpoint_, newest_.load() + 1);
+  const bool savepoint_wanted = coordinator_ && coordinator_->savepoint_wanted();
   coordinator_.emplace(parts_.settings, std::move(regions), next_checkpoint_, parts_.clock->MonotonicNs());
+  if (savepoint_wanted) coordinator_->WantSavepoint();  // at the next tick
   claims_.clear();
   ended_.clear();
   ended_files_.clear();
 }
 
-void Checkpointing::AddLane(SubtaskId lane) {
+bool Checkpointing::AddLane(SubtaskId lane) {
   const std::lock_guard lock(mutex_);
-  coordinator_->OnLaneAdded(ToLane(lane), pointwise_ ? lane.lane : 0);
+  return coordinator_->OnLaneAdded(ToLane(lane), pointwise_ ? lane.lane : 0);
 }
 
 void Checkpointing::Tick() {
@@ -136,7 +138,7 @@ void Checkpointing::WriteSnapshot(SubtaskId lane, int64_t checkpoint, const Snap
   }
   const auto write = [&]() -> Result<checkpoint::SnapshotFile> {
     ARROW_ASSIGN_OR_RAISE(auto buffers, ToBuffers(state));
-    if (!staged.empty()) ARROW_RETURN_NOT_OK(parts_.sink->MakeDurable(staged));
+    if (!staged.empty()) ARROW_RETURN_NOT_OK(MakeDurable(staged));
     if (parts_.plants.commit_on_prepare) ARROW_RETURN_NOT_OK(parts_.sink->Commit(staged));
     return parts_.storage->WriteSnapshot(checkpoint, lane.task, lane.lane, std::move(buffers));
   };
@@ -156,6 +158,14 @@ void Checkpointing::WriteSnapshot(SubtaskId lane, int64_t checkpoint, const Snap
   counters_[lane][checkpoint] = {{"rows_written", state.Number("rows_written")},
                                  {"source_rows", state.Number("source_rows")}};
   Carry(coordinator_->OnSnapshot(checkpoint, ToLane(lane), now));
+}
+
+// A sync that failed may have dropped what it should have written, and the next one succeeds all the same: what was
+// staged must be written again.
+Status Checkpointing::MakeDurable(const std::vector<Committable>& staged) {
+  const Status status = parts_.sink->MakeDurable(staged);
+  if (!status.ok()) parts_.host->StagedLost(status);
+  return status;
 }
 
 void Checkpointing::OnEnded(SubtaskId lane, std::vector<Committable> committables, Snapshot counters) {
@@ -290,7 +300,7 @@ void Checkpointing::DoPublish(const Work& work) {
 
 Result<checkpoint::Manifest> Checkpointing::MakeManifest(const Work& work) {
   const checkpoint::Publish& action = work.action;
-  if (!work.new_committables.empty()) ARROW_RETURN_NOT_OK(parts_.sink->MakeDurable(work.new_committables));
+  if (!work.new_committables.empty()) ARROW_RETURN_NOT_OK(MakeDurable(work.new_committables));
   std::map<SubtaskId, checkpoint::SubtaskSnapshot> ended_files;
   for (const SubtaskId& id : work.ended) {
     Snapshot snapshot;

@@ -33,6 +33,8 @@ class CheckpointHost {
   /// All rows are in place, or could not be put there.
   virtual void FinalEnded(const Status& status) = 0;
   virtual void CheckpointsFailed(const Status& status) = 0;
+  /// What was staged since the last complete checkpoint may be lost: the job goes on from there. Called without locks.
+  virtual void StagedLost(const Status& status) = 0;
 };
 
 /// Figures of one job's checkpoints.
@@ -72,7 +74,8 @@ class Checkpointing {
   Status ResumeSink(const checkpoint::Manifest& last);
   /// The lanes of a new execution; what they have staged is not covered yet. `pointwise`: each lane is a region.
   void Begin(const std::vector<SubtaskId>& lanes, bool pointwise);
-  void AddLane(SubtaskId lane);
+  /// False when it is too late for another one.
+  bool AddLane(SubtaskId lane);
   void Tick();
   int64_t next_tick_ns() const;
 
@@ -119,6 +122,7 @@ class Checkpointing {
   Work WorkOf(const checkpoint::Publish& publish);
   void DoPublish(const Work& work);
   Result<checkpoint::Manifest> MakeManifest(const Work& work);
+  Status MakeDurable(const std::vector<Committable>& staged);
   void DoCommit(int64_t checkpoint);
   Status PublishFinished(int64_t checkpoint);
   static checkpoint::Lane ToLane(SubtaskId id) { return {id.task, id.lane}; }

@@ -187,7 +187,7 @@ Result<std::string> Engine::Explain(const std::string& plan_json, const MemoryTa
   if (all || mode == "optimized") text += (all ? "\n== Optimised plan ==\n" : "") + plan::ToString(*root);
   if (mode == "optimized") return text;
   ARROW_ASSIGN_OR_RAISE(plan::JobGraph graph, plan::MakeJobGraph(*root, registry_, options_.parallelism));
-  return text + (all ? "\n== Job graph ==\n" : "") + plan::ToString(graph);
+  return text + (all ? "\n== Job graph ==\n" : "") + plan::ToString(graph) + plan::DescribeRegions(graph);
 }
 
 Result<std::shared_ptr<Job>> Engine::Start(const std::string& plan_json, const MemoryTables& tables,

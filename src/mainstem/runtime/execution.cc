@@ -97,7 +97,8 @@ std::function<void()> Execution::WakeSlot(const std::shared_ptr<Slot>& slot) con
 
 std::shared_ptr<Channel> Execution::MakeChannel(const Task& task, size_t index, size_t lane, size_t reader_lane) {
   const int64_t bytes = std::clamp<int64_t>(
-      parts_.memory_budget / (32 * std::max<int64_t>(1, graph().tasks[index].parallelism)), 1 << 20, 64 << 20);
+      parts_.memory_budget / (32 * std::max<int64_t>(1, graph().tasks[index].parallelism)), 1 << 20,
+      parts_.channel_bytes_most);
   return std::make_shared<Channel>(
       bytes, WakeSlot(task.slots[lane]),
       task.reader ? WakeSlot(tasks_[*task.reader].slots[reader_lane]) : parts_.wake_reader);
@@ -146,6 +147,8 @@ Result<std::unique_ptr<Subtask>> Execution::BuildLane(size_t index, int lane, co
                    .now_ns = [clock = parts_.clock] { return clock->MonotonicNs(); },
                    .plants = parts_.plants};
   ARROW_ASSIGN_OR_RAISE(parts.chain, Chain::Make(std::move(chain)));
+  const Subtask* earlier = task.slots[position]->subtask.load();
+  if (parts_.plants.accept_stale_replies && earlier != nullptr) parts.chain->AnswerForOld(earlier->chain());
   parts.source = spec.source;
   parts.scan = spec.scan;
   parts.scan_schema = task.scan_schema;
@@ -182,6 +185,7 @@ void Execution::WakeAll() {
   const std::lock_guard lock(mutex_);
   for (const Task& task : tasks_) {
     for (const auto& slot : task.slots) {
+      if (!slot->started.load()) continue;
       if (Subtask* subtask = slot->subtask.load()) parts_.executor->Wake(subtask);
     }
   }
@@ -211,8 +215,7 @@ Status Execution::RestartLane(SubtaskId id, std::optional<Snapshot> snapshot, in
 }
 
 Result<std::vector<SubtaskId>> Execution::Rescale(int task_index, int lanes, int64_t barrier,
-                                                     const std::function<void(SubtaskId)>& announce) {
-  const std::lock_guard lock(mutex_);
+                                                     const std::function<bool(SubtaskId)>& announce) {
   const auto index = static_cast<size_t>(task_index);
   if (task_index < 0 || index >= tasks_.size()) return JobError(fmt::format("there is no task {}", task_index));
   Task& task = tasks_[index];
@@ -221,30 +224,41 @@ Result<std::vector<SubtaskId>> Execution::Rescale(int task_index, int lanes, int
                                 "joined to no other can",
                                 task_index, graph().tasks[index].name));
   }
-  // A lane that retires, or has, keeps its number: its snapshots and its splits go by it. New ones come behind.
-  int active = 0;
-  for (const auto& slot : task.slots) {
-    Subtask* subtask = slot->subtask.load();
-    if (subtask->retiring() || subtask->wait() == Wait::kEnded) continue;
-    if (++active > lanes) {
+  std::vector<std::shared_ptr<Slot>> added;
+  {
+    const std::lock_guard lock(mutex_);
+    // A lane that retires, or has, keeps its number: its snapshots and its splits go by it. New ones come behind.
+    int active = 0;
+    for (const auto& slot : task.slots) {
+      Subtask* subtask = slot->subtask.load();
+      if (subtask->retiring() || subtask->wait() == Wait::kEnded) continue;
+      if (++active <= lanes) continue;
       subtask->Retire();
       parts_.executor->Wake(subtask);
     }
+    for (; active < lanes; ++active) {
+      const auto lane = static_cast<int>(task.slots.size());
+      task.slots.push_back(std::make_shared<Slot>());
+      task.outputs.emplace_back();
+      ARROW_ASSIGN_OR_RAISE(auto subtask, BuildLane(index, lane, parts_.attempt, barrier, /*retiring=*/false));
+      task.slots.back()->subtask = subtask.get();
+      subtasks_.push_back(std::move(subtask));  // barriers reach it from here on
+      added.push_back(task.slots.back());
+    }
   }
-  std::vector<SubtaskId> added;
-  for (; active < lanes; ++active) {
-    const auto lane = static_cast<int>(task.slots.size());
-    task.slots.push_back(std::make_shared<Slot>());
-    task.outputs.emplace_back();
-    ARROW_ASSIGN_OR_RAISE(auto subtask, BuildLane(index, lane, parts_.attempt, barrier, /*retiring=*/false));
-    added.push_back(subtask->id());
-    announce(subtask->id());
-    task.slots.back()->subtask = subtask.get();
-    task.slots.back()->started = true;
-    parts_.executor->Wake(subtask.get());
-    subtasks_.push_back(std::move(subtask));
+  // Without the lock: whoever hears of them may be waiting for it.
+  std::vector<SubtaskId> ids;
+  for (const auto& slot : added) {
+    Subtask* subtask = slot->subtask.load();
+    if (!announce(subtask->id())) {
+      subtask->CallOff();
+      continue;
+    }
+    slot->started = true;
+    parts_.executor->Wake(subtask);
+    ids.push_back(subtask->id());
   }
-  return added;
+  return ids;
 }
 
 std::map<int, std::string> Execution::SourceStates(const std::map<SubtaskId, int64_t>& taken_at) const {

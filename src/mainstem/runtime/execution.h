@@ -30,6 +30,7 @@ struct ExecutionParts {
   SubtaskHost* host = nullptr;
   const Clock* clock = nullptr;
   int64_t memory_budget = int64_t{4} << 30;
+  int64_t channel_bytes_most = int64_t{64} << 20;
   int threads = 1;
   std::string attempt;                       ///< prefix of the names of what sinks stage
   std::function<void(DeadLetter)> set_aside;
@@ -52,9 +53,9 @@ class Execution {
   /// Only where the lane is a region of its own.
   Status RestartLane(SubtaskId id, std::optional<Snapshot> snapshot, int64_t taken_at, const std::string& attempt);
   /// Changes how many lanes of a task that reads a source take splits. Lanes that come have passed `barrier`; they are
-  /// announced before they run.
+  /// announced before they run, and do not where that is answered with false.
   Result<std::vector<SubtaskId>> Rescale(int task, int lanes, int64_t barrier,
-                                         const std::function<void(SubtaskId)>& announce);
+                                         const std::function<bool(SubtaskId)>& announce);
 
   /// State of every source, as of the barriers named.
   std::map<int, std::string> SourceStates(const std::map<SubtaskId, int64_t>& taken_at) const;

@@ -110,6 +110,10 @@ Status Job::Build() {
 // Each subtask is numbered over all attempts of all processes, so that no two stage files of one name.
 Status Job::StartExecution(RestoredState restored) {
   const int64_t epoch = storage_ ? storage_->epoch() : 0;
+  // What a full channel holds is written with each unaligned checkpoint: there it is a batch, and little more.
+  const bool overtakes =
+      settings_.checkpoint && settings_.checkpoint->coordinator.unaligned_after_ns != checkpoint::kNever;
+  const int64_t channel_bytes_most = int64_t{overtakes ? 2 : 64} << 20;
   ARROW_ASSIGN_OR_RAISE(
       std::shared_ptr<Execution> execution,
       Execution::Make({.graph = &graph_,
@@ -119,6 +123,7 @@ Status Job::StartExecution(RestoredState restored) {
                        .host = this,
                        .clock = environment_.clock,
                        .memory_budget = settings_.memory_budget,
+                       .channel_bytes_most = channel_bytes_most,
                        .threads = settings_.parallelism,
                        .attempt = fmt::format("{}.{}", sink_job_, epoch * 1'000'000 + restarts_),
                        .set_aside = [this](DeadLetter letter) { SetAside(std::move(letter)); },

@@ -151,6 +151,7 @@ class Job : private SubtaskHost, private CheckpointHost {
   void SavepointEnded(const Status& status) override;
   void FinalEnded(const Status& status) override;
   void CheckpointsFailed(const Status& status) override { StopWith(status); }
+  void StagedLost(const Status& status) override;
 
   void StopWith(const Status& status);
   bool AnswersOutstanding() const;

@@ -187,6 +187,27 @@ void Job::Failed(SubtaskId id, const Status& status) {
   CallControl();
 }
 
+// All go on from the last complete checkpoint, whatever region staged what is lost.
+void Job::StagedLost(const Status& status) {
+  Status given_up;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!status_.ok() || restart_due_ns_) return;
+    int64_t due_ns = 0;
+    given_up = MayRestartAfter(RetryError(status.message()), &due_ns);
+    if (given_up.ok()) {
+      Log(LogLevel::kWarning, "runtime", "what was staged since the last checkpoint is written again: {}",
+          status.message());
+      failed_lanes_.clear();
+      restart_due_ns_ = due_ns;
+    }
+  }
+  if (!given_up.ok()) return StopWith(given_up);
+  attempt_stop_ = true;
+  execution()->WakeAll();
+  CallControl();
+}
+
 // Lanes that are regions of their own go on from their last complete snapshot; the others have not noticed.
 void Job::RestartLanes() {
   if (stop_) return;
@@ -253,12 +274,15 @@ void Job::RestartAll() {
     timers_.clear();
     memory_waiters_.clear();
     restart_due_ns_.reset();
+    final_status_.reset();
   }
   past_executions_.push_back(old);
   attempt_stop_ = false;
   const auto restart = [&]() -> Status {
     ARROW_ASSIGN_OR_RAISE(RestoredState restored, checkpointing_->ReadRestored());
     const std::vector<Committable> pending = checkpointing_->pending();
+    // Where another process has taken over, what is staged is no longer this one's to sweep.
+    ARROW_RETURN_NOT_OK(storage_->CheckFence());
     ARROW_RETURN_NOT_OK(sink()->Restore({.id = sink_job_, .checkpoint_folder = storage_->folder().path()}, pending));
     return StartExecution(std::move(restored));
   };

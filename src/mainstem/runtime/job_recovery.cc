@@ -195,9 +195,12 @@ Status Job::Rescale(int task, int lanes) {
   if (!running || stop_) return JobError("the job does not run");
   ARROW_ASSIGN_OR_RAISE(const auto added,
                         running->Rescale(task, lanes, checkpointing_ ? checkpointing_->newest() : 0, [this](SubtaskId id) {
-                          if (checkpointing_) checkpointing_->AddLane(id);
+                          if (checkpointing_ && !checkpointing_->AddLane(id)) return false;
                           const std::lock_guard lock(mutex_);
+                          // Without checkpoints nobody else says whether all is done already.
+                          if (stop_ || finished_ || (!checkpointing_ && running_ == 0)) return false;
                           ++running_;
+                          return true;
                         }));
   Log(LogLevel::kInfo, "runtime", "task {} runs in {} subtasks now ({} came)", task, lanes, added.size());
   return Status::OK();

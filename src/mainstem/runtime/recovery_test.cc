@@ -177,6 +177,29 @@ TEST_P(Recovery, AChangedJobIsRefusedAndSaysWhatDiffers) {
   EXPECT_THAT(job.status().message(), HasSubstr("resume=False"));
 }
 
+TEST_P(Recovery, LanesComeAndGoWhileItRuns) {
+  const auto job = *Start(Graph(2), 4);
+  const bool pointwise = GetParam().topology == Topology::kPointwise || GetParam().topology == Topology::kCalls;
+  for (const int lanes : {4, 1, 3, 2, 5, 1, 4}) {
+    const Status status = job->Rescale(0, lanes);
+    if (job->finished()) break;
+    ASSERT_EQ(status.ok(), pointwise) << status;
+    const int64_t completed = Completed(*job);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!job->finished() && Completed(*job) == completed) {
+      (void)job->WaitEnd(500'000);
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << job->FiguresJson();
+    }
+  }
+  if (!job->finished()) {
+    job->Cancel();
+    (void)job->WaitEnd(kLongNs);
+  }
+  const auto next = *Start(Graph(3), 3);
+  ASSERT_TRUE(next->WaitEnd(kLongNs).ok()) << next->WaitEnd(0).status();
+  EXPECT_EQ(ledger_->Visible(), FromZero(source_->total()));
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Topologies, Recovery,
     ::testing::Values(Case{Topology::kPointwise}, Case{Topology::kPointwise, checkpoint::kNever, 4, 2},

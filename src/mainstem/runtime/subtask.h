@@ -88,6 +88,11 @@ class Subtask : public Runnable {
   /// Takes no further split; ends when what it has is done.
   void Retire() { retiring_.store(true); }
   bool retiring() const { return retiring_.load(); }
+  /// Before the first run: it will not be one.
+  void CallOff() {
+    ended_ = true;
+    wait_ = Wait::kEnded;
+  }
 
   /// Figures of all attempts that count: a restored subtask goes on from its snapshot's.
   struct Figures {

@@ -36,7 +36,10 @@ class FilesEnumerator : public SplitEnumerator {
 
   Result<std::optional<Split>> Next() override {
     nlohmann::json list = nlohmann::json::array();
-    while (static_cast<int64_t>(list.size()) < files_per_split_ && !is_limited()) {
+    // Few files may be much work each (videos): the first splits are small, so that every subtask gets some.
+    const int64_t most =
+        files_per_split_ > 0 ? files_per_split_ : std::min(1 + ordinal_ / kSplitsOfOneSize, kFilesPerSplitMost);
+    while (static_cast<int64_t>(list.size()) < most && !is_limited()) {
       ARROW_ASSIGN_OR_RAISE(const auto file, files_->Next());
       if (!file) break;
       ++handed_out_;
@@ -54,6 +57,9 @@ class FilesEnumerator : public SplitEnumerator {
   int64_t retry_after_ns() const override { return is_limited() ? 0 : files_->retry_after_ns(); }
 
  private:
+  static constexpr int64_t kSplitsOfOneSize = 16;
+  static constexpr int64_t kFilesPerSplitMost = 16;
+
   bool is_limited() const { return limit_ && handed_out_ >= *limit_; }
 
   const std::unique_ptr<FileFeed> files_;
@@ -166,8 +172,9 @@ class FilesSource : public Source {
 std::vector<OptionSpec> FilesSourceOptions() {
   return {{.name = "path", .type = OptionType::kStringList, .doc = "Files, folders, patterns or urls.",
            .required = true},
-          {.name = "files_per_split", .type = OptionType::kInt, .default_value = 16,
-           .doc = "Files that are handed out together.", .minimum = 1, .maximum = 10'000},
+          {.name = "files_per_split", .type = OptionType::kInt, .default_value = 0,
+           .doc = "Files that are handed out together; 0: one at first, later more, up to 16.",
+           .minimum = 0, .maximum = 10'000},
           {.name = "monitor_interval",
            .doc = "Lists again so long after each listing ('1s'), without end; each path is handed out once."}};
 }
