@@ -3,8 +3,8 @@
 Steps: Python tests on the dev build, C++ tests under the address and undefined-behaviour sanitizers, those of the
 rooms with threads under the thread sanitizer, ruff, mypy. A step that cannot be built counts as one failure. The C++
 tests run without a sanitizer by `--only dev`; in a full run only those of the native models do, because OpenVINO loads
-a library in a way (RTLD_DEEPBIND) that the address sanitizer refuses, and the simulator, whose many thousand seeds are to
-be quick.
+a library in a way (RTLD_DEEPBIND) that the address sanitizer refuses, and the simulator, whose many thousand seeds are
+to be quick.
 """
 
 from __future__ import annotations

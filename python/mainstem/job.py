@@ -103,7 +103,7 @@ class Job:
         return self._savepoint(False, timeout)
 
     def stop(self, *, timeout: float = 600) -> str:
-        """Takes a savepoint and ends the job after it; the next run goes on from there. Returns the savepoint's path."""
+        """Takes a savepoint and ends the job after it; the next run goes on from there. Returns its path."""
         return self._savepoint(True, timeout)
 
     def _savepoint(self, stop: bool, timeout: float) -> str:
@@ -125,7 +125,7 @@ class Job:
             self._native.rescale(task, parallelism)
 
     def cancel(self) -> None:
-        """Asks the job to stop. What it staged never becomes visible; with ``checkpoint=`` it stays for the next run."""
+        """Asks the job to stop. What it staged never becomes visible; with ``checkpoint=`` the next run uses it."""
         self._native.cancel()
 
     def progress(self) -> dict[str, Any]:
