@@ -19,9 +19,12 @@ import mainstem as ms
 from mainstem import col
 
 PRELUDE = """
+import signal
 import time
 import mainstem as ms
 from mainstem import col
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 
 @ms.udf(batch_size=4)
 def slow(x: int) -> int:
