@@ -82,7 +82,7 @@ void Checkpointing::Tick() {
 
 int64_t Checkpointing::next_tick_ns() const {
   const std::lock_guard lock(mutex_);
-  return coordinator_->next_tick_ns();
+  return coordinator_ ? coordinator_->next_tick_ns() : checkpoint::kNever;
 }
 
 void Checkpointing::RequestSavepoint() {

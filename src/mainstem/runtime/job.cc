@@ -34,6 +34,7 @@ Result<std::shared_ptr<Job>> Job::Start(plan::JobGraph graph, JobSettings settin
     }
     return status;
   }
+  if (job->finished()) return job;  // an earlier run has done everything
   if (!job->environment_.driver) job->control_ = std::thread([raw = job.get()] { raw->Control(); });
   if (const auto execution = job->execution()) execution->Start();
   return job;

@@ -133,7 +133,8 @@ TEST_F(Folder, SourceHasOneRowAFileWithSizeTimeAndReference) {
   Make("two.bin", "");
   struct timespec times[2] = {{0, 0}, {1'600'000'000, 123'456'789}};
   ASSERT_EQ(::utimensat(AT_FDCWD, (root_ / "one.bin").c_str(), times, 0), 0);
-  auto source = MakeSource("files", {{"path", (root_ / "*.bin").string()}}, {}).ValueOrDie();
+  auto source = MakeSource("files", {{"path", (root_ / "*.bin").string()}, {"files_per_split", int64_t{2}}}, {})
+                    .ValueOrDie();
   auto enumerator = source->Enumerate({}, "").ValueOrDie();
   auto split = enumerator->Next().ValueOrDie();
   ASSERT_TRUE(split);
@@ -168,7 +169,7 @@ TEST_F(Folder, LimitStopsTheListing) {
 
 TEST_F(Folder, ProjectionAndBatchSizeAreKept) {
   for (int i = 0; i < 5; ++i) Make("f" + std::to_string(i), std::string(i, 'x'));
-  auto source = MakeSource("files", {{"path", root_.string()}}, {}).ValueOrDie();
+  auto source = MakeSource("files", {{"path", root_.string()}, {"files_per_split", int64_t{5}}}, {}).ValueOrDie();
   ScanRequest request;
   request.all_columns = false;
   request.columns = {"size"};
