@@ -177,15 +177,17 @@ Result<std::optional<std::string>> Job::Savepoint(bool stop, int64_t timeout_ns)
     stop_after_savepoint_ = stop;
   }
   checkpointing_->RequestSavepoint();
-  std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, std::chrono::nanoseconds(timeout_ns), [&] {
-    return finished_ || (savepoint_status_.has_value() && (!stop || !savepoint_status_->ok()));
-  });
-  if (!savepoint_status_) {
-    if (finished_) return JobError("the job ended before the savepoint was taken");
-    return std::optional<std::string>();
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, std::chrono::nanoseconds(timeout_ns), [&] {
+      return finished_ || (savepoint_status_.has_value() && (!stop || !savepoint_status_->ok()));
+    });
+    if (!savepoint_status_) {
+      if (finished_) return JobError("the job ended before the savepoint was taken");
+      return std::optional<std::string>();
+    }
+    ARROW_RETURN_NOT_OK(*savepoint_status_);
   }
-  ARROW_RETURN_NOT_OK(*savepoint_status_);
   return std::optional<std::string>(checkpointing_->last_savepoint());
 }
 
