@@ -19,6 +19,13 @@ T Check(Result<T> result) {
   return result.MoveValueUnsafe();
 }
 
+/// Lets other Python threads run meanwhile.
+template <typename Function>
+auto WithoutGil(Function function) {
+  const nanobind::gil_scoped_release release;
+  return function();
+}
+
 void AddError(nanobind::module_& module);
 void AddArrow(nanobind::module_& module);
 void AddEngine(nanobind::module_& module);

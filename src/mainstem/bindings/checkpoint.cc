@@ -7,16 +7,6 @@
 namespace nb = nanobind;
 
 namespace mainstem::bindings {
-namespace {
-
-template <typename Function>
-auto WithoutGil(Function function) {
-  const nb::gil_scoped_release release;
-  return function();
-}
-
-}  // namespace
-
 void AddCheckpoint(nb::module_& module) {
   module.def("jobs_json", [](const std::string& folder, bool verify) {
     return Check(WithoutGil([&] { return runtime::JobsJson(folder, verify); }));

@@ -65,12 +65,6 @@ Result<std::shared_ptr<arrow::Table>> DeadLetterTable(const std::vector<DeadLett
   return arrow::Table::Make(schema, arrays);
 }
 
-template <typename Function>
-auto WithoutGil(Function function) {
-  const nb::gil_scoped_release release;
-  return function();
-}
-
 }  // namespace
 
 void AddEngine(nb::module_& module) {

@@ -1,6 +1,5 @@
 #include "mainstem/plan/column_pruning.h"
 
-#include <arrow/type_traits.h>
 #include <arrow/type.h>
 #include <arrow/type_traits.h>
 
@@ -13,16 +12,6 @@ namespace mainstem::plan {
 namespace {
 
 using Kind = LogicalNode::Kind;
-
-bool Has(const std::vector<std::string>& names, const std::string& name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-std::vector<std::string> ColumnsOf(const Expression& expression) {
-  std::vector<std::string> names;
-  CollectColumns(expression, &names);
-  return names;
-}
 
 // Removes columns that nobody reads, from the root down.
 class ColumnPruning {

@@ -90,6 +90,16 @@ ExpressionPtr Replace(const ExpressionPtr& expression, const std::map<std::strin
 
 }  // namespace
 
+bool Has(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::vector<std::string> ColumnsOf(const Expression& expression) {
+  std::vector<std::string> names;
+  CollectColumns(expression, &names);
+  return names;
+}
+
 std::set<std::string> SettingAside(const std::vector<NamedExpression>& projections) {
   std::set<std::string> found;
   const std::function<void(const Expression&)> visit = [&](const Expression& expression) {

@@ -17,6 +17,11 @@ Result<LogicalNodePtr> FetchAhead(LogicalNodePtr node, const Registry& registry)
 /// decoding, at a fraction of the cost.
 Result<LogicalNodePtr> ScaleWhileDecoding(LogicalNodePtr node, const Registry& registry);
 
+/// Says whether a name stands in a list.
+bool Has(const std::vector<std::string>& names, const std::string& name);
+/// The columns that an expression reads.
+std::vector<std::string> ColumnsOf(const Expression& expression);
+
 /// The calls that set rows aside (on_error = dead_letter), by identity. Equal ones set the same rows aside.
 std::set<std::string> SettingAside(const std::vector<NamedExpression>& projections);
 /// Says whether all of `some` stand in `all`.

@@ -17,16 +17,6 @@ namespace {
 
 using Kind = LogicalNode::Kind;
 
-bool Has(const std::vector<std::string>& names, const std::string& name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-std::vector<std::string> ColumnsOf(const Expression& expression) {
-  std::vector<std::string> names;
-  CollectColumns(expression, &names);
-  return names;
-}
-
 // Applies a rule to every node, inputs first.
 Result<LogicalNodePtr> Everywhere(const LogicalNodePtr& node,
                                   const std::function<Result<LogicalNodePtr>(LogicalNodePtr)>& rule) {

@@ -13,7 +13,6 @@
 #include "mainstem/connectors/fetcher.h"
 #include "mainstem/operators/operator.h"
 #include "mainstem/plan/job_graph.h"
-#include "mainstem/runtime/plants.h"
 #include "mainstem/services/endpoint.h"
 
 namespace mainstem::runtime {
@@ -37,7 +36,6 @@ struct ChainParts {
   std::function<void(DeadLetter)> set_aside;
   std::function<void()> wake;                        ///< an answer has arrived
   std::function<int64_t()> now_ns;
-  Plants plants;
 };
 
 /// Drives operators: the consumer nearest the end is always given room first, replies before new input. Not

@@ -16,6 +16,15 @@ std::shared_ptr<arrow::Schema> ScanSchema(const plan::TaskSpec& task) {
   return arrow::schema(std::move(fields));
 }
 
+// The entries of one task, by lane.
+std::map<int, int64_t> LanesOf(const std::map<SubtaskId, int64_t>& taken_at, size_t task) {
+  std::map<int, int64_t> lanes;
+  for (const auto& [id, barrier] : taken_at) {
+    if (id.task == static_cast<int>(task)) lanes[id.lane] = barrier;
+  }
+  return lanes;
+}
+
 // Lanes that a snapshot holds of a task.
 int LanesIn(const RestoredState& restored, size_t task) {
   int lanes = 0;
@@ -144,8 +153,7 @@ Result<std::unique_ptr<Subtask>> Execution::BuildLane(size_t index, int lane, co
                    .holding_limit_bytes = parts_.memory_budget,
                    .set_aside = parts_.set_aside,
                    .wake = WakeSlot(task.slots[position]),
-                   .now_ns = [clock = parts_.clock] { return clock->MonotonicNs(); },
-                   .plants = parts_.plants};
+                   .now_ns = [clock = parts_.clock] { return clock->MonotonicNs(); }};
   ARROW_ASSIGN_OR_RAISE(parts.chain, Chain::Make(std::move(chain)));
   const Subtask* earlier = task.slots[position]->subtask.load();
   if (parts_.plants.accept_stale_replies && earlier != nullptr) parts.chain->AnswerForOld(earlier->chain());
@@ -265,11 +273,7 @@ std::map<int, std::string> Execution::SourceStates(const std::map<SubtaskId, int
   std::map<int, std::string> states;
   for (size_t i = 0; i < tasks_.size(); ++i) {
     if (!tasks_[i].splits) continue;
-    std::map<int, int64_t> of_task;
-    for (const auto& [id, barrier] : taken_at) {
-      if (id.task == static_cast<int>(i)) of_task[id.lane] = barrier;
-    }
-    states[static_cast<int>(i)] = tasks_[i].splits->State(of_task);
+    states[static_cast<int>(i)] = tasks_[i].splits->State(LanesOf(taken_at, i));
   }
   return states;
 }
@@ -277,11 +281,7 @@ std::map<int, std::string> Execution::SourceStates(const std::map<SubtaskId, int
 void Execution::Covered(const std::map<SubtaskId, int64_t>& taken_at) {
   for (size_t i = 0; i < tasks_.size(); ++i) {
     if (!tasks_[i].splits) continue;
-    std::map<int, int64_t> of_task;
-    for (const auto& [id, barrier] : taken_at) {
-      if (id.task == static_cast<int>(i)) of_task[id.lane] = barrier;
-    }
-    tasks_[i].splits->Covered(of_task);
+    tasks_[i].splits->Covered(LanesOf(taken_at, i));
   }
 }
 

@@ -108,9 +108,14 @@ Status Job::Build() {
   return StartExecution(std::move(restored));
 }
 
-// Each subtask is numbered over all attempts of all processes, so that no two stage files of one name.
-Status Job::StartExecution(RestoredState restored) {
+// Attempts are numbered over all processes, so that no two stage files of one name.
+std::string Job::AttemptName() const {
   const int64_t epoch = storage_ ? storage_->epoch() : 0;
+  const std::lock_guard lock(mutex_);
+  return fmt::format("{}.{}", sink_job_, epoch * 1'000'000 + restarts_);
+}
+
+Status Job::StartExecution(RestoredState restored) {
   // What a full channel holds is written with each unaligned checkpoint: there it is a batch, and little more.
   const bool overtakes =
       settings_.checkpoint && settings_.checkpoint->coordinator.unaligned_after_ns != checkpoint::kNever;
@@ -126,7 +131,7 @@ Status Job::StartExecution(RestoredState restored) {
                        .memory_budget = settings_.memory_budget,
                        .channel_bytes_most = channel_bytes_most,
                        .threads = settings_.parallelism,
-                       .attempt = fmt::format("{}.{}", sink_job_, epoch * 1'000'000 + restarts_),
+                       .attempt = AttemptName(),
                        .set_aside = [this](DeadLetter letter) { SetAside(std::move(letter)); },
                        .wake_reader =
                            [this] {

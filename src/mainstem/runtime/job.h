@@ -111,6 +111,7 @@ class Job : private SubtaskHost, private CheckpointHost {
   Status OpenCheckpoints(std::optional<checkpoint::Manifest>* last);
   Status ResumeSink(const checkpoint::Manifest& last);
   Status StartExecution(RestoredState restored);
+  std::string AttemptName() const;
   std::shared_ptr<Execution> execution() const;
 
   // The control thread.

@@ -232,9 +232,8 @@ void Job::RestartLanes() {
       std::erase_if(failed_lanes_, [&](const FailedLane& lane) { return lane.id == id; });
       ++running_;
     }
-    const std::string attempt = fmt::format("{}.{}", sink_job_, storage_->epoch() * 1'000'000 + restarts_);
     DiePoint("region.restart");
-    if (status.ok()) status = running->RestartLane(id, std::move(*snapshot), taken_at, attempt);
+    if (status.ok()) status = running->RestartLane(id, std::move(*snapshot), taken_at, AttemptName());
     if (!status.ok()) {
       {
         const std::lock_guard lock(mutex_);

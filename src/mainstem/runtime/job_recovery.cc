@@ -8,6 +8,7 @@
 #include "mainstem/base/log.h"
 #include "mainstem/base/quantity.h"
 #include "mainstem/connectors/files/remote_file_system.h"
+#include "mainstem/connectors/staging/staging.h"
 #include "mainstem/platform/die_point.h"
 #include "mainstem/runtime/job.h"
 
@@ -45,11 +46,9 @@ std::string Difference(const std::string& before, const std::string& now) {
 
 // Which job staged what in a sink's folder: the name alone would be shared by jobs of two checkpoint folders.
 std::string SinkJobId(const std::string& name, const std::string& folder) {
-  uint64_t hash = 14695981039346656037u;  // FNV-1a, 64 bits
-  for (const unsigned char c : folder) hash = (hash ^ c) * 1099511628211u;
   std::string id;
   for (const char c : name) id += std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' ? c : '-';
-  return fmt::format("{}-{:08x}", id, (hash ^ (hash >> 32)) & 0xFFFFFFFFu);
+  return fmt::format("{}-{}", id, Staging::ShortName(folder));
 }
 
 }  // namespace
