@@ -20,6 +20,7 @@ def run_mainstem(case: Case) -> Any:
     paths = urls(case)
     ms.config.set("fetch.allow_private_addresses", True)
     ms.config.set("fetch.max_in_flight", CONNECTIONS)
+    ms.config.set("fetch.max_in_flight_per_host", CONNECTIONS)  # 32 by default; peers have no such limit
 
     def job() -> None:
         (
@@ -29,7 +30,7 @@ def run_mainstem(case: Case) -> Any:
             .write_parquet(str(case.out))
         )
 
-    return job, {"fetch.max_in_flight": CONNECTIONS}
+    return job, {"fetch.max_in_flight": CONNECTIONS, "fetch.max_in_flight_per_host": CONNECTIONS}
 
 
 def run_daft(case: Case, pillow: bool = True) -> Any:
