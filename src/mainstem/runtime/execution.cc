@@ -105,9 +105,8 @@ std::function<void()> Execution::WakeSlot(const std::shared_ptr<Slot>& slot) con
 }
 
 std::shared_ptr<Channel> Execution::MakeChannel(const Task& task, size_t index, size_t lane, size_t reader_lane) {
-  const int64_t bytes = std::clamp<int64_t>(
-      parts_.memory_budget / (32 * std::max<int64_t>(1, graph().tasks[index].parallelism)), 1 << 20,
-      parts_.channel_bytes_most);
+  const int64_t share = parts_.memory_budget / (32 * std::max<int64_t>(1, graph().tasks[index].parallelism));
+  const int64_t bytes = std::min(std::max<int64_t>(share, 1 << 20), parts_.channel_bytes_most);
   return std::make_shared<Channel>(
       bytes, WakeSlot(task.slots[lane]),
       task.reader ? WakeSlot(tasks_[*task.reader].slots[reader_lane]) : parts_.wake_reader);
