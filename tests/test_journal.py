@@ -202,11 +202,166 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     assert "in use by another process" in err and str(tmp_path / "journal") in err
 
 
-def test_what_is_not_deterministic_is_refused() -> None:
-    with pytest.raises(ValueError, match="deterministic=False"):
-        ms.udf(lambda x: x, return_dtype=ms.DataType.int64(), journal=True, deterministic=False)
+def test_a_version_has_a_name() -> None:
     with pytest.raises(ValueError, match="journal must be"):
         ms.udf(lambda x: x, return_dtype=ms.DataType.int64(), journal="")
+
+
+#: Throws dice: equal rows get different answers, and each throw is noted with the row's value before it is answered.
+DICE = """
+    import sys
+    import mainstem as ms
+    from mainstem import col
+
+    folder, version = sys.argv[1:3]
+    rows, batch, pause = int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])
+
+    @ms.udf(journal=version, deterministic=False, batch_size=batch, concurrency=1)
+    def dice(x: int) -> str:
+        import os, time, uuid
+        answer = uuid.uuid4().hex
+        with open(folder + "/throws", "a") as throws:
+            os.write(throws.fileno(), f"{x} {answer}\\n".encode())
+        time.sleep(pause)
+        return answer
+
+    numbers = ms.read_parquet(folder + "/in").with_column("thrown", dice(col("x")))
+    job = numbers.write_parquet(folder + "/out", mode="overwrite", journal=folder + "/journal")
+    report = job.report()
+    print(report["journal_hits"], report["journal_writes"], report["services"][0]["rows"])
+"""
+
+
+def write_dice_input(folder: Path, name: str, first: int, rows: int) -> None:
+    """Rows that are told apart by ``id`` alone, which the dice do not see."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    ids = range(first, first + rows)
+    table = pa.table({"id": pa.array(ids, pa.int64()), "x": pa.array([i % 3 for i in ids], pa.int64())})
+    (folder / "in").mkdir(exist_ok=True)
+    pq.write_table(table, folder / "in" / name, row_group_size=70)
+
+
+def thrown(folder: Path) -> dict[int, str]:
+    """What each row was given."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(folder / "out")
+    return dict(zip(table["id"].to_pylist(), table["thrown"].to_pylist(), strict=True))
+
+
+def throws(folder: Path) -> list[tuple[int, str]]:
+    """Every call: the value and the answer."""
+    lines = (folder / "throws").read_text().splitlines()
+    return [(int(x), answer) for x, answer in (line.split() for line in lines)]
+
+
+def test_equal_rows_get_answers_of_their_own_and_find_them_again(tmp_path: Path) -> None:
+    write_dice_input(tmp_path, "b.parquet", 0, 200)
+    assert figures(start(tmp_path, rows=0, version="v1", source=DICE)) == [0, 200, 200]
+    first = thrown(tmp_path)
+    assert len(set(first.values())) == 200, "equal inputs are no reason for equal answers"
+    assert sorted(answer for _, answer in throws(tmp_path)) == sorted(first.values())
+    # A file before it moves every row and every split; each finds its own.
+    write_dice_input(tmp_path, "a.parquet", 200, 100)
+    assert figures(start(tmp_path, rows=0, version="v1", source=DICE)) == [200, 100, 100]
+    second = thrown(tmp_path)
+    assert {row: second[row] for row in range(200)} == first
+    assert Counter(x for x, _ in throws(tmp_path)) == Counter(i % 3 for i in range(300))
+    assert figures(start(tmp_path, rows=0, version="v2", source=DICE))[1] == 300
+
+
+def test_a_killed_job_finds_the_answer_of_each_row(tmp_path: Path) -> None:
+    rows, kills = 400, (60, 210)
+    write_dice_input(tmp_path, "a.parquet", 0, rows)
+    for enough in kills:
+        job = start(tmp_path, rows=0, batch=10, pause=0.003, version="v1", source=DICE)
+        deadline = time.monotonic() + PATIENCE_S
+        while kept(tmp_path) < enough:
+            assert time.monotonic() < deadline and job.poll() is None, job.communicate()
+        os.kill(job.pid, signal.SIGKILL)
+        job.communicate()
+    durable, before = kept(tmp_path), Counter(x for x, _ in throws(tmp_path))
+    new = rows - durable
+    assert figures(start(tmp_path, rows=0, batch=10, version="v1", source=DICE)) == [durable, new, new]
+    answers, paid = thrown(tmp_path), throws(tmp_path)
+    assert set(answers) == set(range(rows)) and len(set(answers.values())) == rows
+    # Every answer was thrown for that row's value, and what was durable before the last run was not thrown again.
+    value_of = {answer: x for x, answer in paid}
+    assert all(value_of[answer] == row % 3 for row, answer in answers.items())
+    assert sum((Counter(x for x, _ in paid) - before).values()) == new
+    # Run once more: the same answer for each row, and no call.
+    assert figures(start(tmp_path, rows=0, version="v1", source=DICE)) == [rows, 0, 0]
+    assert thrown(tmp_path) == answers
+
+
+def test_rows_made_of_one_have_origins_of_their_own(tmp_path: Path) -> None:
+    @ms.udf(journal="v1", deterministic=False)
+    def dice(x: int) -> str:
+        import uuid
+
+        return uuid.uuid4().hex
+
+    @ms.udtf(return_dtype={"part": ms.DataType.int64()}, journal="v1", deterministic=False)
+    def parts(x):
+        yield from [1, 1, 1]
+
+    table = ms.from_dict({"id": list(range(10)), "items": [[5, 5], [5]] * 5})
+    frame = table.explode("items").with_column("a", dice(col("items"))).with_column("b", dice(col("items")))
+    frame = frame.join_lateral(parts(col("items"))).with_column("c", dice(col("part")))
+    ms.config.set("journal", ms.Journal(tmp_path / "journal"))
+    try:
+        first = frame.select("id", "a", "b", "c").collect()
+        assert first.job.report()["journal_hits"] == 0
+        assert len(first) == 45
+        assert [len({row[name] for row in first}) for name in "abc"] == [15, 15, 45]
+        assert not {row["a"] for row in first} & {row["b"] for row in first}, "asked twice, answered twice"
+        second = frame.select("id", "a", "b", "c").collect()
+        assert second.job.report()["journal_writes"] == 0
+        assert list(second) == list(first)
+        both = frame.select("c").union_all(frame.select("c")).collect()
+        assert len({row["c"] for row in both}) == 90
+    finally:
+        ms.config.reset()
+
+
+def test_rows_without_a_single_origin_are_refused_where_a_journal_would_need_it(tmp_path: Path) -> None:
+    @ms.udf(journal="v1", deterministic=False)
+    def dice(x: int) -> str:
+        return str(x)
+
+    grouped = ms.range(10).with_column("k", col("id") % 2).drop_duplicates("k").with_column("d", dice(col("k")))
+    with pytest.raises(ms.MainstemError, match=r"no single origin.*drop_duplicates"):
+        grouped.write_parquet(tmp_path / "out", journal=tmp_path / "journal")
+    assert len(grouped.collect()) == 2, "without a journal nobody asks where rows come from"
+
+
+def test_a_running_job_keeps_its_journal_within_bounds(tmp_path: Path) -> None:
+    @ms.udf(journal="v1")
+    def double(x: int) -> int:
+        return 2 * x
+
+    def run(first: int, last: int, journal: ms.Journal | Path) -> tuple[int, int]:
+        numbers = ms.range(first, last).with_column("y", double(col("id")))
+        report = numbers.write_parquet(tmp_path / "out", mode="overwrite", journal=journal).report()
+        return report["journal_hits"], report["journal_writes"]
+
+    folder = tmp_path / "journal"
+    assert run(0, 300, folder) == (0, 300)
+    assert ms.Journal(folder).stats().max_bytes is None
+    # Everything in it is out of bounds, but for what this run writes.
+    assert run(1000, 1050, ms.Journal(folder, max_bytes=1, max_age="1ms")) == (0, 50)
+    stats = ms.Journal(folder).stats()
+    assert (stats.entries, stats.trimmed_entries, stats.max_bytes, stats.max_age_s) == (50, 300, 1, 0.001)
+    assert run(1000, 1050, folder) == (50, 0)
+    assert run(0, 300, ms.Journal(folder, max_bytes="1GB", max_age="30d")) == (0, 300)
+    assert run(0, 300, folder) == (300, 0)
+    for bad in ({"max_bytes": "much"}, {"max_bytes": 0}, {"max_age": "soon"}):
+        with pytest.raises(ms.MainstemError, match="journal: '" + next(iter(bad))):
+            run(0, 1, ms.Journal(folder, **bad))
+    with pytest.raises(TypeError, match="takes a Journal or a folder"):
+        run(0, 1, 7)
 
 
 def test_whole_batches_are_refused(tmp_path: Path) -> None:
@@ -230,7 +385,13 @@ def test_the_command_line_shows_and_collects(tmp_path: Path) -> None:
 
     assert mainstem("stats", folder).stdout.startswith("100 replies, ")
     assert mainstem("gc", folder, "--max-age", "30d").stdout.startswith("0 replies removed, 100 kept")
-    assert mainstem("gc", folder, "--max-bytes", "1").stdout.startswith("100 replies removed, 0 kept")
+    bounded = ms.Journal(folder, max_bytes="1GB", max_age="30d")
+    frame = ms.range(3).with_column("y", ms.udf(lambda x: x, return_dtype=ms.DataType.int64(), journal="v")(col("id")))
+    frame.write_parquet(tmp_path / "other", journal=bounded)
+    shown = mainstem("stats", folder).stdout.splitlines()
+    assert shown[0].startswith("103 replies, ")
+    assert shown[1:] == ["kept by jobs to at most 1.0 GB, no older than 30 days, 0:00:00"]
+    assert mainstem("gc", folder, "--max-bytes", "1").stdout.startswith("103 replies removed, 0 kept")
     assert mainstem("gc", folder).returncode == 2
     missing = mainstem("stats", str(tmp_path / "none"))
     assert missing.returncode == 1 and "there is no journal" in missing.stderr

@@ -281,6 +281,14 @@ def _journal_stats(options: argparse.Namespace) -> int:
 
     stats = Journal(options.folder).stats()
     print(f"{stats.entries:,} replies, {bytes_text(stats.bytes)}")
+    bounds = [f"at most {bytes_text(stats.max_bytes)}"] if stats.max_bytes is not None else []
+    if stats.max_age_s is not None:
+        bounds.append(f"no older than {datetime.timedelta(seconds=stats.max_age_s)}")
+    if bounds:
+        print(f"kept by jobs to {', '.join(bounds)}")
+    if stats.trimmed_at_s is not None:
+        when = datetime.datetime.fromtimestamp(stats.trimmed_at_s).astimezone().isoformat(" ", "seconds")
+        print(f"{stats.trimmed_entries:,} replies removed for that at {when}")
     return 0
 
 

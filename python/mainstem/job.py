@@ -12,6 +12,7 @@ from mainstem import plan
 from mainstem._engine import NativeJob, engine
 from mainstem.checkpoint import Checkpoint, checkpoint_options
 from mainstem.errors import MainstemError, translated
+from mainstem.journal import Journal, journal_options
 from mainstem.settings import config
 
 if TYPE_CHECKING:
@@ -152,11 +153,11 @@ def start(
     *,
     job_name: str | None = None,
     dead_letters: str | None = None,
-    journal: str | None = None,
+    journal: Journal | str | os.PathLike[str] | None = None,
     checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
 ) -> Job:
-    """Starts a plan; ``dead_letters`` is a file for the rows that are set aside, ``journal`` a folder for replies,
-    ``checkpoint`` how the job survives."""
+    """Starts a plan; ``dead_letters`` is a file for the rows that are set aside, ``journal`` where replies
+    are kept, ``checkpoint`` how the job survives."""
     written = plan.write(root)
     return start_written(
         written.json,
@@ -176,19 +177,19 @@ def start_written(
     *,
     job_name: str | None = None,
     dead_letters: str | None = None,
-    journal: str | None = None,
+    journal: Journal | str | os.PathLike[str] | None = None,
     checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
 ) -> Job:
     """Starts a plan that is JSON already."""
-    journal = journal if journal is not None else config.get("journal")
-    for name, place in (("journal", journal), ("dead_letters", dead_letters)):
-        if place is not None and "://" in os.fspath(place):
-            raise ValueError(f"{name}: '{place}' must be a local path: it grows by appending, which objects cannot")
+    if dead_letters is not None and "://" in os.fspath(dead_letters):
+        raise ValueError(
+            f"dead_letters: '{dead_letters}' must be a local path: it grows by appending, which objects cannot"
+        )
     settings = {
         "checkpoint": checkpoint_options(checkpoint),
         "name": job_name,
         "dead_letters": dead_letters,
-        "journal": journal,
+        "journal": journal_options(journal if journal is not None else config.get("journal")),
         "watchdog": config.get("watchdog"),
     }
     options = {name: value for name, value in settings.items() if value is not None}

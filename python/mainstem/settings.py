@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,9 @@ _NOT_THE_ENGINES = ("journal", "progress", "watchdog")
 SETTINGS: dict[str, Setting] = {
     "memory_budget": Setting((str, int), "Memory of the process and its workers: '512MB', '4GB' or bytes."),
     "parallelism": Setting((int,), "Subtasks that each step may use; the number of processors unless set."),
-    "journal": Setting((str,), "A folder where finished replies of models are kept, for every job of the process."),
+    "journal": Setting(
+        (str, os.PathLike), "A Journal, or a folder, where finished replies are kept, for every job of the process."
+    ),
     "progress": Setting((bool,), "Show live progress. Unless set: where the error stream is a terminal."),
     "watchdog": Setting(
         (str, int, float), "Seconds, or '60s', without progress after which a job says what it waits for."

@@ -221,8 +221,6 @@ def make(
         raise TypeError(f"{label}: the class needs a method __call__, which is called with the columns")
     if journal == "" or not isinstance(journal, (bool, str)):
         raise ValueError(f"{label}: journal must be True, False or a text that names the version, not {journal!r}")
-    if journal and not deterministic:
-        raise ValueError(f"{label}: with deterministic=False a result cannot stand for another; leave journal out")
     settings = Settings(
         name=label,
         kind=kind,
@@ -260,7 +258,9 @@ def udf(
     ``func_type``: "general" calls it for each row; "pandas", "arrow" and "numpy" with a batch of each column.
     ``return_dtype``: its column type; read from the annotations unless given. ``batch_size``: rows a call, or "auto"
     (by bytes and time). ``timeout``: seconds for one batch. ``on_error``: "raise", "null" or "dead_letter".
-    ``journal``: keep results where the job has a journal; True: until the code changes; a text: until the text does."""
+    ``journal``: keep results where the job has a journal; True: until the code changes; a text: until the text does.
+    ``deterministic=False``: equal arguments may give different results, so the journal keeps one for each row; a row
+    is known again, after a crash or in the next run, by the file and the place in it that it comes from."""
 
     made = functools.partial(
         make,

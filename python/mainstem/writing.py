@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mainstem.checkpoint import Checkpoint
     from mainstem.dataframe import DataFrame
     from mainstem.job import Job
+    from mainstem.journal import Journal
     from mainstem.plan import Node
     from mainstem.sink import Sink
 
@@ -25,10 +26,11 @@ _FOR_FILES = """
 _FOR_ALL = """
 
         What is written becomes visible as a whole, or not at all. With ``wait=False`` the job is returned while it
-        runs. ``dead_letters``: a file for the rows that are set aside, with the reasons. ``journal``: a folder where
-        the replies of models are kept, and those of functions that ask for it (``@udf(journal=True)``): no run pays
-        for a finished call again. ``checkpoint``: a :class:`mainstem.Checkpoint`, or its folder: run the same script
-        again after whatever happened and the job of this ``job_name`` goes on, every row exactly once.
+        runs. ``dead_letters``: a file for the rows that are set aside, with the reasons. ``journal``: a
+        :class:`mainstem.Journal`, or its folder, where the replies of models are kept, and those of functions that
+        ask for it (``@udf(journal=True)``): no run pays for a finished call again. ``checkpoint``: a
+        :class:`mainstem.Checkpoint`, or its folder: run the same script again after whatever happened and the job of
+        this ``job_name`` goes on, every row exactly once.
         """
 
 
@@ -48,7 +50,7 @@ class _JobArguments:
     wait: bool
     job_name: str | None
     dead_letters: str | os.PathLike[str] | None
-    journal: str | os.PathLike[str] | None
+    journal: Journal | str | os.PathLike[str] | None
     checkpoint: Checkpoint | str | os.PathLike[str] | None = None
 
 
@@ -68,7 +70,7 @@ class Writing:
         wait: bool = True,
         job_name: str | None = None,
         dead_letters: str | os.PathLike[str] | None = None,
-        journal: str | os.PathLike[str] | None = None,
+        journal: Journal | str | os.PathLike[str] | None = None,
         checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Job:
@@ -86,7 +88,7 @@ class Writing:
         wait: bool = True,
         job_name: str | None = None,
         dead_letters: str | os.PathLike[str] | None = None,
-        journal: str | os.PathLike[str] | None = None,
+        journal: Journal | str | os.PathLike[str] | None = None,
         checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Job:
@@ -104,7 +106,7 @@ class Writing:
         wait: bool = True,
         job_name: str | None = None,
         dead_letters: str | os.PathLike[str] | None = None,
-        journal: str | os.PathLike[str] | None = None,
+        journal: Journal | str | os.PathLike[str] | None = None,
         checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Job:
@@ -122,7 +124,7 @@ class Writing:
         wait: bool = True,
         job_name: str | None = None,
         dead_letters: str | os.PathLike[str] | None = None,
-        journal: str | os.PathLike[str] | None = None,
+        journal: Journal | str | os.PathLike[str] | None = None,
         checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Job:
@@ -140,7 +142,7 @@ class Writing:
         wait: bool = True,
         job_name: str | None = None,
         dead_letters: str | os.PathLike[str] | None = None,
-        journal: str | os.PathLike[str] | None = None,
+        journal: Journal | str | os.PathLike[str] | None = None,
         checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
     ) -> Job:
         """Rows into a sink of your own (``ms.Sink``), which takes part in the engine's commits."""
@@ -177,7 +179,7 @@ class Writing:
             frame._node,
             job_name=job.job_name,
             dead_letters=path_text(job.dead_letters) if job.dead_letters is not None else None,
-            journal=path_text(job.journal) if job.journal is not None else None,
+            journal=job.journal,
             checkpoint=job.checkpoint,
         )
         if job.wait:

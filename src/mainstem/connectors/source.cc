@@ -26,6 +26,10 @@ class RestReader : public SplitReader {
 
 }  // namespace
 
+Result<std::vector<OriginRun>> Source::Origins(const Split&) const {
+  return JobError(fmt::format("{} does not say where its rows come from", Describe()));
+}
+
 Result<std::unique_ptr<SplitReader>> Skipping(std::unique_ptr<SplitReader> reader, int64_t rows) {
   if (rows < 0) return JobError(fmt::format("{} rows of a split cannot have been read", rows));
   if (rows == 0) return reader;

@@ -4,6 +4,7 @@
 #include <arrow/type_fwd.h>
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,6 +70,14 @@ struct ScanRequest {
   const Clock* clock = nullptr;          ///< of unbounded sources; null = the system's. Outlives the enumerators
 };
 
+/// Rows of a split that follow each other in one place, which is named so that every run names it alike, whatever else
+/// is read beside it.
+struct OriginRun {
+  std::string place;   ///< "parquet\n/data/a.parquet\n3": connector, file, part
+  int64_t first = 0;   ///< number of its first row in the place
+  int64_t rows = std::numeric_limits<int64_t>::max();  ///< by default those that are left
+};
+
 /// A bound source. Immutable after creation; its enumerators and readers are independent objects.
 class Source {
  public:
@@ -88,6 +97,9 @@ class Source {
   virtual Result<std::unique_ptr<SplitEnumerator>> Enumerate(const ScanRequest& request,
                                                              const std::string& position) const = 0;
   virtual Result<std::unique_ptr<SplitReader>> Open(const Split& split, const ScanRequest& request) const = 0;
+  /// Where all rows of a split come from, in their order; the same for every scan. A job error where the source cannot
+  /// tell.
+  virtual Result<std::vector<OriginRun>> Origins(const Split& split) const;
 };
 
 }  // namespace mainstem

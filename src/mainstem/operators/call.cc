@@ -12,6 +12,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "mainstem/data/row_origin.h"
 #include "mainstem/functions/expression_program.h"
 #include "mainstem/operators/dead_letter.h"
 #include "mainstem/operators/pending.h"
@@ -177,8 +178,9 @@ class CallOperator : public Operator {
       return JobError(fmt::format("{}: {} rows were sent and {} came back", options_.name, rows->num_rows(),
                                   reply.rows->num_rows()));
     }
-    auto columns = output_->num_fields() == reply.rows->num_columns() ? arrow::ArrayVector() : rows->columns();
+    arrow::ArrayVector columns = rows->columns();
     for (const auto& column : reply.rows->columns()) columns.push_back(column);
+    ARROW_RETURN_NOT_OK(KeepLast(&columns));
     auto joined = arrow::RecordBatch::Make(output_, rows->num_rows(), std::move(columns));
     if (reply.failures.empty() || options_.on_error != "dead_letter") return joined;
     arrow::BooleanBuilder keep;
@@ -201,7 +203,9 @@ class CallOperator : public Operator {
     const auto& parents = static_cast<const arrow::Int64Array&>(*reply.rows->column(0));
     arrow::Int64Builder parent_rows;
     arrow::Int64Builder reply_rows;
+    arrow::Int64Builder ordinals;  // of the replies among those of their rows
     int64_t next = 0;
+    int64_t ordinal = 0;
     size_t failure = 0;
     const auto fill = [&](int64_t until) -> Status {  // rows for which nothing came
       for (; next < until; ++next) {
@@ -210,6 +214,7 @@ class CallOperator : public Operator {
         if (options_.ignore_empty || (failed && options_.on_error == "dead_letter")) continue;
         ARROW_RETURN_NOT_OK(parent_rows.Append(next));
         ARROW_RETURN_NOT_OK(reply_rows.AppendNull());
+        ARROW_RETURN_NOT_OK(ordinals.Append(0));
       }
       return Status::OK();
     };
@@ -221,26 +226,38 @@ class CallOperator : public Operator {
       if (parent >= next) {
         ARROW_RETURN_NOT_OK(fill(parent));
         next = parent + 1;
+        ordinal = 0;
       }
       ARROW_RETURN_NOT_OK(parent_rows.Append(parent));
       ARROW_RETURN_NOT_OK(reply_rows.Append(i));
+      ARROW_RETURN_NOT_OK(ordinals.Append(ordinal++));
     }
     ARROW_RETURN_NOT_OK(fill(rows->num_rows()));
     ARROW_ASSIGN_OR_RAISE(auto parent_indices, parent_rows.Finish());
     ARROW_ASSIGN_OR_RAISE(auto reply_indices, reply_rows.Finish());
+    ARROW_ASSIGN_OR_RAISE(auto reply_ordinals, ordinals.Finish());
     arrow::ArrayVector columns;
-    for (const auto& column : rows->columns()) {
-      ARROW_ASSIGN_OR_RAISE(arrow::Datum taken, arrow::compute::Take(column, parent_indices));
+    for (int i = 0; i < rows->num_columns(); ++i) {
+      ARROW_ASSIGN_OR_RAISE(arrow::Datum taken, arrow::compute::Take(rows->column(i), parent_indices));
       columns.push_back(taken.make_array());
+      if (i == options_.origin) {
+        ARROW_ASSIGN_OR_RAISE(columns.back(), ExtendedOrigins(*columns.back(), *reply_ordinals));
+      }
     }
     for (int i = 1; i < reply.rows->num_columns(); ++i) {
       ARROW_ASSIGN_OR_RAISE(arrow::Datum taken, arrow::compute::Take(reply.rows->column(i), reply_indices));
       columns.push_back(taken.make_array());
     }
-    // A function over whole rows (flat_map) gives only its own columns.
-    const size_t extra = columns.size() - static_cast<size_t>(output_->num_fields());
-    columns.erase(columns.begin(), columns.begin() + static_cast<std::ptrdiff_t>(extra));
+    ARROW_RETURN_NOT_OK(KeepLast(&columns));
     return arrow::RecordBatch::Make(output_, parent_indices->length(), std::move(columns));
+  }
+
+  // A function over whole rows gives only its own columns, and behind the origin that the input has last, if it has one.
+  Status KeepLast(arrow::ArrayVector* columns) const {
+    const auto wanted = static_cast<size_t>(output_->num_fields());
+    if (columns->size() < wanted) return JobError(fmt::format("{}: a reply has too few columns", options_.name));
+    columns->erase(columns->begin(), columns->end() - static_cast<std::ptrdiff_t>(wanted));
+    return Status::OK();
   }
 
   CallOptions options_;

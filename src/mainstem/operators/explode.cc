@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+#include "mainstem/data/row_origin.h"
+
 namespace mainstem {
 namespace {
 
@@ -66,6 +68,7 @@ class Explode : public Operator {
     if (row_ == 0 && item_ == 0) ARROW_RETURN_NOT_OK(Measure(*batch.rows));
     arrow::Int64Builder parents;
     arrow::Int64Builder items;
+    arrow::Int64Builder ordinals;  // of the items in their lists
     const int64_t total = batch.rows->num_rows();
     // A bounded number of rows a step; a long list is continued in the next one.
     while (row_ < total && parents.length() < rows_out_) {
@@ -73,10 +76,12 @@ class Explode : public Operator {
       if (span.count == 0 && !options_.ignore_empty_and_null) {
         ARROW_RETURN_NOT_OK(parents.Append(row_));
         ARROW_RETURN_NOT_OK(items.AppendNull());
+        ARROW_RETURN_NOT_OK(ordinals.Append(0));
       }
       for (; item_ < span.count && parents.length() < rows_out_; ++item_) {
         ARROW_RETURN_NOT_OK(parents.Append(row_));
         ARROW_RETURN_NOT_OK(items.Append(span.start + item_));
+        ARROW_RETURN_NOT_OK(ordinals.Append(item_));
       }
       if (item_ < span.count) break;
       item_ = 0;
@@ -86,6 +91,7 @@ class Explode : public Operator {
     if (done) row_ = 0;
     ARROW_ASSIGN_OR_RAISE(auto parent_rows, parents.Finish());
     ARROW_ASSIGN_OR_RAISE(auto item_rows, items.Finish());
+    ARROW_ASSIGN_OR_RAISE(auto item_ordinals, ordinals.Finish());
     arrow::ArrayVector columns;
     for (int i = 0; i < batch.rows->num_columns(); ++i) {
       if (i == options_.column && options_.replace) {
@@ -94,6 +100,9 @@ class Explode : public Operator {
       }
       ARROW_ASSIGN_OR_RAISE(arrow::Datum taken, arrow::compute::Take(batch.rows->column(i), parent_rows));
       columns.push_back(taken.make_array());
+      if (i == options_.origin) {
+        ARROW_ASSIGN_OR_RAISE(columns.back(), ExtendedOrigins(*columns.back(), *item_ordinals));
+      }
     }
     ARROW_ASSIGN_OR_RAISE(arrow::Datum exploded, arrow::compute::Take(lists.values(), item_rows));
     if (options_.replace) {

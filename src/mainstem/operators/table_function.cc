@@ -8,6 +8,7 @@
 
 #include "mainstem/data/cell_reader.h"
 #include "mainstem/data/column_writer.h"
+#include "mainstem/data/row_origin.h"
 #include "mainstem/functions/expression_program.h"
 #include "mainstem/operators/dead_letter.h"
 
@@ -111,7 +112,7 @@ class TableFunction : public Operator {
     }
     const std::vector<Value>& values = **next;
     for (size_t i = 0; i < writers_.size(); ++i) ARROW_RETURN_NOT_OK(writers_[i]->Append(values[i]));
-    ++emitted_;
+    ARROW_RETURN_NOT_OK(ordinals_.Append(emitted_++));
     kept_bytes_ += kept_row_bytes_;
     return parents_.Append(row_);
   }
@@ -119,6 +120,7 @@ class TableFunction : public Operator {
   Status EndRow() {
     if (emitted_ == 0 && !options_.ignore_empty) {
       for (const auto& writer : writers_) ARROW_RETURN_NOT_OK(writer->AppendNull());
+      ARROW_RETURN_NOT_OK(ordinals_.Append(0));
       ARROW_RETURN_NOT_OK(parents_.Append(row_));
     }
     started_ = false;
@@ -148,11 +150,15 @@ class TableFunction : public Operator {
 
   Result<std::shared_ptr<arrow::RecordBatch>> Flush(const arrow::RecordBatch& rows) {
     ARROW_ASSIGN_OR_RAISE(auto parents, parents_.Finish());
+    ARROW_ASSIGN_OR_RAISE(auto ordinals, ordinals_.Finish());
     kept_bytes_ = 0;
     arrow::ArrayVector columns;
     for (const int kept : options_.kept) {
       ARROW_ASSIGN_OR_RAISE(arrow::Datum taken, arrow::compute::Take(rows.column(kept), parents));
       columns.push_back(taken.make_array());
+      if (kept == options_.origin) {
+        ARROW_ASSIGN_OR_RAISE(columns.back(), ExtendedOrigins(*columns.back(), *ordinals));
+      }
     }
     for (const auto& writer : writers_) {
       ARROW_ASSIGN_OR_RAISE(auto column, writer->Finish());
@@ -170,6 +176,7 @@ class TableFunction : public Operator {
   std::vector<CellReader> readers_;
   std::vector<std::unique_ptr<ColumnWriter>> writers_;
   arrow::Int64Builder parents_;
+  arrow::Int64Builder ordinals_;  // of the rows among those of their parents
   int64_t row_ = 0;
   int64_t emitted_ = 0;
   int64_t to_pass_ = 0;  // rows of the current one that were given before a restore

@@ -15,6 +15,7 @@ struct TableFunctionOptions {
   std::vector<BoundExpressionPtr> arguments;
   std::vector<OutputColumn> outputs;
   std::vector<int> kept;     ///< input columns that are carried on
+  int origin = -1;           ///< of these, the one with the origins of the rows (data/row_origin.h); -1: none
   bool ignore_empty = true;  ///< leave rows out for which nothing comes; else one row with nulls
 };
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "mainstem/data/row_origin.h"
 #include "mainstem/operators/explode.h"
 #include "mainstem/operators/fetch.h"
 #include "mainstem/operators/limit.h"
@@ -161,11 +162,18 @@ class GraphBuilder {
                   costly);
   }
 
+  // Where the input has the origins of the rows, or -1.
+  static Result<int> OriginOf(const LogicalNode& node) {
+    return node.carries_origin ? FindColumn(node.inputs[0]->columns, kOriginColumn) : -1;
+  }
+
   Result<size_t> BuildExplode(const LogicalNode& node) {
     ARROW_ASSIGN_OR_RAISE(const int column, FindColumn(node.inputs[0]->columns, node.column));
+    ARROW_ASSIGN_OR_RAISE(const int origin, OriginOf(node));
     const ExplodeOptions options{.column = column,
                                  .replace = node.output_column == node.column,
-                                 .ignore_empty_and_null = node.ignore_empty};
+                                 .ignore_empty_and_null = node.ignore_empty,
+                                 .origin = origin};
     return Append(node,
                   {.name = "explode",
                    .detail = node.column,
@@ -187,6 +195,7 @@ class GraphBuilder {
       ARROW_ASSIGN_OR_RAISE(const int index, FindColumn(input, name));
       options.kept.push_back(index);
     }
+    ARROW_ASSIGN_OR_RAISE(options.origin, OriginOf(node));
     return Append(node,
                   {.name = bound->function->name,
                    .detail = node.expression->ToString(),
@@ -202,6 +211,7 @@ class GraphBuilder {
                         .shape = node.call.shape,
                         .on_error = node.call.on_error,
                         .ignore_empty = node.call.ignore_empty};
+    ARROW_ASSIGN_OR_RAISE(options.origin, OriginOf(node));
     Columns sent;
     for (const std::string& name : node.call.arguments) {
       ARROW_ASSIGN_OR_RAISE(const int index, FindColumn(input, name));
@@ -212,7 +222,8 @@ class GraphBuilder {
     for (size_t i = 0; i < sent.size() && !node.call.replace; ++i) sent[i].name = fmt::format("a{}", i);
     options.call = ToArrow(sent);
     ServiceSpec service = node.call.service;
-    service.input = options.call;
+    if (service.by_origin) sent.pop_back();  // the journal takes it off
+    service.input = ToArrow(sent);
     service.output = ToArrow(node.call.outputs);
     ARROW_ASSIGN_OR_RAISE(const size_t task,
                           Append(node,

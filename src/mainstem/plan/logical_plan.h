@@ -62,6 +62,7 @@ struct LogicalNode {
   std::vector<std::string> left_on;           // kJoin
   std::vector<std::string> right_on;          // kJoin
   std::shared_ptr<Sink> sink;                 // kWrite
+  bool carries_origin = false;                // kExplode, kLateral, kCall: rows have kOriginColumn (row_origins.h)
 };
 
 /// What binding needs.

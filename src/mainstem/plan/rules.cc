@@ -10,6 +10,7 @@
 #include <set>
 
 #include "mainstem/plan/column_pruning.h"
+#include "mainstem/plan/row_origins.h"
 #include "mainstem/plan/row_rules.h"
 
 namespace mainstem::plan {
@@ -229,7 +230,11 @@ Result<LogicalNodePtr> Optimize(LogicalNodePtr root, const RuleContext& context)
   ARROW_ASSIGN_OR_RAISE(root, Everywhere(root, [](LogicalNodePtr node) -> Result<LogicalNodePtr> {
     return PushLimit(std::move(node));
   }));
-  return Everywhere(root, [&](LogicalNodePtr node) { return ScaleWhileDecoding(std::move(node), registry); });
+  ARROW_ASSIGN_OR_RAISE(
+      root, Everywhere(root, [&](LogicalNodePtr node) { return ScaleWhileDecoding(std::move(node), registry); }));
+  if (!context.keeps_replies) return root;
+  ARROW_ASSIGN_OR_RAISE(LogicalNodePtr carrying, CarryOrigins(root, registry));
+  return carrying == root ? root : Everywhere(carrying, merge);
 }
 
 }  // namespace mainstem::plan

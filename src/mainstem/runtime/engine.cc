@@ -195,7 +195,8 @@ Result<std::shared_ptr<Job>> Engine::Start(const std::string& plan_json, const M
   JobSettings settings{.parallelism = options_.parallelism, .memory_budget = options_.memory_budget};
   ARROW_RETURN_NOT_OK(ReadJobOptions(job_json, &settings));
   ARROW_ASSIGN_OR_RAISE(plan::LogicalNodePtr root, BindText(plan_json, tables, true, sinks));
-  ARROW_ASSIGN_OR_RAISE(root, plan::Optimize(root, {.registry = &registry_}));
+  ARROW_ASSIGN_OR_RAISE(root, plan::Optimize(root, {.registry = &registry_,
+                                                    .keeps_replies = !settings.journal_folder.empty()}));
   ARROW_ASSIGN_OR_RAISE(plan::JobGraph graph, plan::MakeJobGraph(*root, registry_, settings.parallelism));
   FetchPolicy fetch = options_.fetch;
   fetch.max_bytes_in_flight = std::min(fetch.max_bytes_in_flight, std::max<int64_t>(8 << 20, settings.memory_budget / 8));

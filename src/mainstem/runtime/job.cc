@@ -88,7 +88,8 @@ Status Job::Build() {
     return Status::OK();
   }
   if (!graph_.services.empty()) {
-    ARROW_ASSIGN_OR_RAISE(services_, StartServices(graph_.services, *environment_.services, settings_.journal_folder));
+    ARROW_ASSIGN_OR_RAISE(services_, StartServices(graph_.services, *environment_.services, settings_.journal_folder,
+                                                   settings_.journal_bounds));
   }
   bool fetches = false;
   for (const plan::TaskSpec& task : graph_.tasks) {

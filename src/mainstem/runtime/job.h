@@ -22,6 +22,7 @@
 #include "mainstem/runtime/checkpointing.h"
 #include "mainstem/runtime/execution.h"
 #include "mainstem/runtime/scheduler.h"
+#include "mainstem/services/journal/journal.h"
 
 namespace mainstem::runtime {
 
@@ -45,6 +46,7 @@ struct JobSettings {
   int64_t watchdog_ns = 60'000'000'000;   ///< nothing moves for so long: say who waits for what
   std::string dead_letter_path;           ///< JSON lines; empty: memory only
   std::string journal_folder;             ///< finished replies of services; empty: none are kept
+  JournalBounds journal_bounds;           ///< that the job keeps the folder within
   std::optional<CheckpointOptions> checkpoint;
   Plants plants;
   checkpoint::StoragePlants storage_plants;

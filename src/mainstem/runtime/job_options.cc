@@ -79,6 +79,31 @@ Status ReadAll(const Json& json, const std::string& of, const std::map<std::stri
   return Status::OK();
 }
 
+Read Bytes(int64_t* to) {
+  return [to](const Json& value) -> Status {
+    if (value.is_number_integer()) {
+      *to = value.get<int64_t>();
+    } else if (value.is_string()) {
+      ARROW_ASSIGN_OR_RAISE(*to, ParseBytes(value.get<std::string>()));
+    } else {
+      return JobError("takes bytes or a text like '50GB'");
+    }
+    if (*to <= 0) return JobError("must be more than 0");
+    return Status::OK();
+  };
+}
+
+// A folder, or an object that also says how large and how old it may become.
+Status ReadJournal(const Json& json, JobSettings* settings) {
+  if (!json.is_object()) return Text(&settings->journal_folder)(json);
+  ARROW_RETURN_NOT_OK(ReadAll(json, "journal",
+                              {{"folder", Text(&settings->journal_folder)},
+                               {"max_bytes", Bytes(&settings->journal_bounds.bytes_max)},
+                               {"max_age", Duration(&settings->journal_bounds.age_ns_max, 1)}}));
+  if (settings->journal_folder.empty()) return JobError("names no folder");
+  return Status::OK();
+}
+
 Status ReadCheckpoint(const Json& json, std::optional<CheckpointOptions>* to) {
   if (!json.is_object()) return JobError("takes an object");
   CheckpointOptions options;
@@ -110,7 +135,7 @@ Status ReadJobOptions(const std::string& job_json, JobSettings* settings) {
   return ReadAll(json, "a job",
                  {{"name", Text(&settings->name)},
                   {"dead_letters", Text(&settings->dead_letter_path)},
-                  {"journal", Text(&settings->journal_folder)},
+                  {"journal", [settings](const Json& value) { return ReadJournal(value, settings); }},
                   {"watchdog", Duration(&settings->watchdog_ns, 0)},
                   {"checkpoint", [settings](const Json& value) { return ReadCheckpoint(value, &settings->checkpoint); }}});
 }

@@ -16,7 +16,14 @@ std::string Text(const Json& json) { return json.dump(-1, ' ', false, Json::erro
 
 Result<std::string> JournalStatsJson(const std::string& folder) {
   ARROW_ASSIGN_OR_RAISE(const JournalStats stats, ReadJournalStats(folder));
-  return Text({{"folder", folder}, {"entries", stats.entries}, {"bytes", stats.bytes}});
+  const auto seconds = [](int64_t ns) { return ns > 0 ? Json(static_cast<double>(ns) / 1e9) : Json(); };
+  return Text({{"folder", folder},
+               {"entries", stats.entries},
+               {"bytes", stats.bytes},
+               {"max_bytes", stats.bounds.bytes_max > 0 ? Json(stats.bounds.bytes_max) : Json()},
+               {"max_age_s", seconds(stats.bounds.age_ns_max)},
+               {"trimmed_at_s", seconds(stats.trimmed_ns)},
+               {"trimmed_entries", stats.trimmed_ns > 0 ? Json(stats.trimmed_entries) : Json()}});
 }
 
 Result<std::string> CollectJournalJson(const std::string& folder, const std::string& max_bytes,

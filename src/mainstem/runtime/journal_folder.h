@@ -7,7 +7,8 @@
 
 namespace mainstem::runtime {
 
-/// {"folder", "entries", "bytes"}; a job may be using the folder.
+/// {"folder", "entries", "bytes", "max_bytes", "max_age_s", "trimmed_at_s", "trimmed_entries"}; those that no run has set
+/// are null. A job may be using the folder.
 Result<std::string> JournalStatsJson(const std::string& folder);
 
 /// Removes the oldest replies until the folder has at most `max_bytes` ("10GB"; empty: no bound) and those older than

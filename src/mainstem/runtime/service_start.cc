@@ -1,12 +1,14 @@
 #include "mainstem/runtime/service_start.h"
 
+#include "mainstem/services/journal/bounded_journal.h"
 #include "mainstem/services/journal/journaled_endpoint.h"
 
 namespace mainstem::runtime {
 
 Result<std::vector<std::shared_ptr<Endpoint>>> StartServices(const std::vector<ServiceSpec>& specs,
                                                              ServiceStarter& starter,
-                                                             const std::string& journal_folder) {
+                                                             const std::string& journal_folder,
+                                                             const JournalBounds& journal_bounds) {
   std::shared_ptr<Journal> journal;
   std::vector<std::shared_ptr<Endpoint>> endpoints;
   for (ServiceSpec spec : specs) {
@@ -18,6 +20,7 @@ Result<std::vector<std::shared_ptr<Endpoint>>> StartServices(const std::vector<S
     }
     if (journal == nullptr) {
       ARROW_ASSIGN_OR_RAISE(journal, Journal::Open(journal_folder));
+      ARROW_ASSIGN_OR_RAISE(journal, KeptWithin(std::move(journal), journal_bounds));
     }
     ARROW_ASSIGN_OR_RAISE(const JournalStats stats, journal->Stats());
     if (stats.entries > 0) spec.min_replicas = 0;

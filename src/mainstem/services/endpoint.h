@@ -52,6 +52,7 @@ struct ServiceSpec {
   int64_t batch_rows = 0;                    ///< rows sent to a replica at once; 0 = by bytes and time
   int64_t timeout_ns = 0;                    ///< for one batch on a replica; 0 = none
   bool deterministic = true;
+  bool by_origin = false;                    ///< calls have the rows' origins in a column more, the last, for the journal
   std::string journal_identity;              ///< kPython: what its code and settings are, hashed; empty: not journaled
   std::vector<std::string> environment;      ///< NAME=value for the replicas
 };
@@ -81,6 +82,8 @@ class Endpoint {
   /// How many rows one call should have.
   virtual int64_t SuggestedRows() const = 0;
   virtual ServiceStats Stats() const = 0;
+  /// Of a service that will get no more calls and has none open: begins what Stop does, and does not wait.
+  virtual void BeginStop() {}
   /// Ends the replicas; open calls are answered with a cancelled status. Idempotent.
   virtual void Stop() = 0;
 };

@@ -68,6 +68,10 @@ class LogJournal : public Journal {
 
   Result<JournalStats> Stats() override { return JournalStats{.entries = static_cast<int64_t>(values_.size())}; }
   Result<JournalCollection> Collect(const JournalBounds&) override { return JobError("not simulated"); }
+  Status StartTrims(const JournalBounds&) override { return JobError("not simulated"); }
+  Result<JournalCollection> Trim(const JournalBounds&, const std::atomic<bool>&) override {
+    return JobError("not simulated");
+  }
 
  private:
   void ReadRecords(std::string_view bytes) {

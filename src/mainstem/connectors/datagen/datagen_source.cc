@@ -164,6 +164,13 @@ class DatagenSource : public Source {
                                            request.batch_rows);
   }
 
+  // Rows are numbered from the beginning.
+  Result<std::vector<OriginRun>> Origins(const Split& split) const override {
+    ARROW_ASSIGN_OR_RAISE(const auto stated, StatedPosition::Parse("datagen", "split", split.content));
+    ARROW_ASSIGN_OR_RAISE(const int64_t first, stated.Number("first", 0, generator_->rows));
+    return std::vector<OriginRun>{{.place = "datagen", .first = first}};
+  }
+
  private:
   const std::shared_ptr<const Generator> generator_;
 };

@@ -160,6 +160,19 @@ class FilesSource : public Source {
     return OneBatchReader(std::move(batch), request.batch_rows);
   }
 
+  // A file is a row: how many stand in a split differs from run to run.
+  Result<std::vector<OriginRun>> Origins(const Split& split) const override {
+    const auto list = nlohmann::json::parse(split.content, nullptr, false);
+    if (!list.is_array()) return JobError(fmt::format("files: bad split {}", Escaped(split.content)));
+    std::vector<OriginRun> runs;
+    for (const auto& entry : list) {
+      ARROW_ASSIGN_OR_RAISE(const auto stated, StatedPosition::Of("files", "split", entry));
+      ARROW_ASSIGN_OR_RAISE(const ListedFile file, ParseListedFile(stated));
+      runs.push_back({.place = "files\n" + file.uri, .rows = 1});
+    }
+    return runs;
+  }
+
  private:
   const std::vector<std::string> paths_;
   const int64_t files_per_split_;

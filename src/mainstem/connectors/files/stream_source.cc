@@ -199,6 +199,15 @@ class StreamSource : public Source {
     return std::make_unique<StreamReader>(file.uri, std::move(batches), std::move(wanted), request.batch_rows);
   }
 
+  // A long file is cut at fixed distances, whatever its size.
+  Result<std::vector<OriginRun>> Origins(const Split& split) const override {
+    const std::string name = table_->format->name();
+    ARROW_ASSIGN_OR_RAISE(const auto stated, StatedPosition::Parse(name, "split", split.content));
+    ARROW_ASSIGN_OR_RAISE(const ListedFile file, ParseListedFile(stated));
+    ARROW_ASSIGN_OR_RAISE(const int64_t begin, stated.Number("begin"));
+    return std::vector<OriginRun>{{.place = fmt::format("{}\n{}\n{}", name, file.uri, begin)}};
+  }
+
  private:
   Result<std::shared_ptr<arrow::RecordBatchReader>> OpenBatches(const ListedFile& file, int64_t begin, int64_t end,
                                                                 const std::shared_ptr<arrow::Schema>& wanted) const {

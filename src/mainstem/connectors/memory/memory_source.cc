@@ -129,6 +129,13 @@ class MemorySource : public Source {
     return std::make_unique<MemoryReader>(wanted->Slice(offset, rows), std::move(schema), request.batch_rows);
   }
 
+  // A table in memory has no name that another run would know.
+  Result<std::vector<OriginRun>> Origins(const Split& split) const override {
+    ARROW_ASSIGN_OR_RAISE(const auto stated, StatedPosition::Parse("memory", "split", split.content));
+    ARROW_ASSIGN_OR_RAISE(const int64_t offset, stated.Number("offset", 0, table_->num_rows()));
+    return std::vector<OriginRun>{{.place = "memory", .first = offset}};
+  }
+
  private:
   const std::string name_;
   const std::shared_ptr<arrow::Table> table_;

@@ -270,6 +270,23 @@ class ParquetSource : public Source {
                                            std::move(positions), wanted);
   }
 
+  // By row group: which of them are read, and together, depends on the scan.
+  Result<std::vector<OriginRun>> Origins(const Split& split) const override {
+    ARROW_ASSIGN_OR_RAISE(const auto stated, StatedPosition::Parse("parquet", "split", split.content));
+    ARROW_ASSIGN_OR_RAISE(const ListedFile file, ParseListedFile(stated));
+    ARROW_ASSIGN_OR_RAISE(const std::vector<int> groups, RowGroupsOf(stated));
+    ARROW_ASSIGN_OR_RAISE(const auto opened, OpenTableFile(*table_, file, 1));
+    std::vector<OriginRun> runs;
+    for (const int group : groups) {
+      if (group < 0 || group >= opened->footer()->num_row_groups()) {
+        return JobError(fmt::format("'{}' has no row group {}", Escaped(file.uri, 1000), group));
+      }
+      const int64_t rows = std::clamp<int64_t>(opened->footer()->RowGroup(group)->num_rows(), 0, kGroupRowsMax);
+      runs.push_back({.place = fmt::format("parquet\n{}\n{}", file.uri, group), .rows = rows});
+    }
+    return runs;
+  }
+
  private:
   static Result<std::vector<int>> RowGroupsOf(const StatedPosition& stated) {
     const auto found = stated.json().find("row_groups");

@@ -104,6 +104,13 @@ class RangeSource : public Source {
     return std::make_unique<RangeReader>(range_, first, rows, request, schema_);
   }
 
+  // Rows are numbered from the beginning.
+  Result<std::vector<OriginRun>> Origins(const Split& split) const override {
+    ARROW_ASSIGN_OR_RAISE(const auto stated, StatedPosition::Parse("range", "split", split.content));
+    ARROW_ASSIGN_OR_RAISE(const int64_t first, stated.Number("first", 0, range_.count));
+    return std::vector<OriginRun>{{.place = "range", .first = first}};
+  }
+
  private:
   const Range range_;
   const std::shared_ptr<arrow::Schema> schema_;

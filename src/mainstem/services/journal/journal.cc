@@ -13,9 +13,12 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <shared_mutex>
 
 #include "mainstem/platform/die_point.h"
 #include "mainstem/platform/file_system.h"
+#include "mainstem/services/journal/journal_limits.h"
+#include "mainstem/services/journal/used_keys.h"
 
 namespace mainstem {
 namespace {
@@ -24,7 +27,9 @@ namespace {
 constexpr size_t kTimeBytes = 8;
 constexpr char kFormatKey[] = "mainstem.journal.format";  // longer than a reply's key
 constexpr char kFormat[] = "1";
+constexpr char kLimitsKey[] = "mainstem.journal.limits";
 constexpr size_t kDeletesABatch = 4096;
+constexpr size_t kTrimmedAtOnce = 512;  // calls wait so long
 // Times of writing are counted in steps, so that finding the oldest entries takes little memory whatever their number.
 constexpr int64_t kTimeStepNs = 1'000'000'000;
 constexpr size_t kTimeStepsMax = 100'000;
@@ -99,21 +104,33 @@ int64_t BytesBelow(const std::string& folder) {
 }
 
 JournalStats StatsOf(rocksdb::DB& store, const std::string& folder) {
+  JournalStats stats{.bytes = BytesBelow(folder)};
   uint64_t entries = 0;
   store.GetIntProperty(rocksdb::DB::Properties::kEstimateNumKeys, &entries);
-  return {.entries = std::max<int64_t>(0, static_cast<int64_t>(entries) - 1), .bytes = BytesBelow(folder)};
+  int64_t others = 1;  // entries that are no replies
+  std::string limits;
+  if (store.Get(rocksdb::ReadOptions(), kLimitsKey, &limits).ok()) {
+    ReadLimits(limits, &stats);
+    ++others;
+  }
+  stats.entries = std::max<int64_t>(0, static_cast<int64_t>(entries) - others);
+  return stats;
 }
 
 class Store final : public Journal {
  public:
   Store(std::string folder, std::unique_ptr<rocksdb::DB> db, const Clock& clock)
-      : folder_(std::move(folder)), db_(std::move(db)), clock_(clock) {}
+      : folder_(std::move(folder)), db_(std::move(db)), clock_(clock), opened_ns_(clock.WallNs()) {}
 
   const std::string& folder() const override { return folder_; }
 
   Result<std::vector<std::optional<std::string>>> Lookup(const std::vector<JournalKey>& keys) override {
+    const std::shared_lock<std::shared_mutex> lock(use_mutex_);
     std::vector<rocksdb::Slice> slices;
-    for (const JournalKey& key : keys) slices.push_back(ToSlice(key));
+    for (const JournalKey& key : keys) {
+      slices.push_back(ToSlice(key));
+      if (used_ != nullptr) used_->Add(key);
+    }
     std::vector<std::string> values;
     const std::vector<rocksdb::Status> found = db_->MultiGet(rocksdb::ReadOptions(), slices, &values);
     std::vector<std::optional<std::string>> results(keys.size());
@@ -128,6 +145,7 @@ class Store final : public Journal {
 
   Status Append(const std::vector<JournalEntry>& entries) override {
     if (entries.empty()) return Status::OK();
+    const std::shared_lock<std::shared_mutex> lock(use_mutex_);
     const int64_t now = clock_.WallNs();
     const rocksdb::Slice time(reinterpret_cast<const char*>(&now), kTimeBytes);
     rocksdb::WriteBatch batch;
@@ -136,6 +154,7 @@ class Store final : public Journal {
       const rocksdb::Slice value[] = {time, entry.value};
       const rocksdb::Status put = batch.Put(rocksdb::SliceParts(key, 1), rocksdb::SliceParts(value, 2));
       if (!put.ok()) return Failed(put, folder_, "written");
+      if (used_ != nullptr) used_->Add(entry.key);
     }
     return Write(&batch);
   }
@@ -149,6 +168,42 @@ class Store final : public Journal {
     ARROW_ASSIGN_OR_RAISE(const int64_t keep_from_ns, KeepFrom(bounds));
     ARROW_ASSIGN_OR_RAISE(done.removed, RemoveBefore(keep_from_ns));
     if (done.removed > 0) ARROW_RETURN_NOT_OK(Compact());
+    done.after = StatsOf(*db_, folder_);
+    return done;
+  }
+
+  Status StartTrims(const JournalBounds& bounds) override {
+    {
+      const std::unique_lock<std::shared_mutex> lock(use_mutex_);
+      if (used_ == nullptr) used_ = std::make_unique<UsedKeys>();
+    }
+    const std::lock_guard<std::mutex> lock(collect_mutex_);
+    JournalStats stats = StatsOf(*db_, folder_);
+    if (stats.bounds == bounds) return Status::OK();
+    stats.bounds = bounds;
+    return WriteLimits(stats);
+  }
+
+  Result<JournalCollection> Trim(const JournalBounds& bounds, const std::atomic<bool>& cut_short) override {
+    const std::lock_guard<std::mutex> lock(collect_mutex_);
+    JournalCollection done{.before = StatsOf(*db_, folder_)};
+    JournalBounds sought = bounds;
+    if (sought.bytes_max > 0 && done.before.bytes > sought.bytes_max) {
+      ARROW_RETURN_NOT_OK(CompactUntil(cut_short));  // what is superseded must not cost what is in force
+    }
+    const bool too_large = sought.bytes_max > 0 && BytesBelow(folder_) > sought.bytes_max;
+    sought.bytes_max = too_large ? std::max<int64_t>(1, sought.bytes_max - sought.bytes_max / 10) : 0;
+    ARROW_ASSIGN_OR_RAISE(const int64_t keep_from_ns, KeepFrom(sought));
+    if (keep_from_ns != INT64_MIN) {
+      ARROW_ASSIGN_OR_RAISE(done.removed, RemoveUnused(std::min(keep_from_ns, opened_ns_), cut_short));
+    }
+    if (done.removed > 0) {
+      JournalStats stats = StatsOf(*db_, folder_);
+      stats.trimmed_ns = clock_.WallNs();
+      stats.trimmed_entries = done.removed;
+      ARROW_RETURN_NOT_OK(WriteLimits(stats));
+      ARROW_RETURN_NOT_OK(CompactUntil(cut_short));
+    }
     done.after = StatsOf(*db_, folder_);
     return done;
   }
@@ -169,6 +224,21 @@ class Store final : public Journal {
     options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
     if (status.ok()) status = db_->CompactRange(options, nullptr, nullptr);
     return status.ok() ? Status::OK() : Failed(status, folder_, "compacted");
+  }
+
+  // Upper levels go into the lowest one, which drops what was removed, and gives its space back.
+  Status CompactUntil(const std::atomic<bool>& cut_short) {
+    rocksdb::Status status = db_->Flush(rocksdb::FlushOptions());
+    rocksdb::CompactRangeOptions options;
+    options.canceled = const_cast<std::atomic<bool>*>(&cut_short);  // it is only read
+    if (status.ok() && !cut_short) status = db_->CompactRange(options, nullptr, nullptr);
+    return status.ok() || cut_short ? Status::OK() : Failed(status, folder_, "compacted");
+  }
+
+  Status WriteLimits(const JournalStats& stats) {
+    rocksdb::WriteOptions options;
+    const rocksdb::Status written = db_->Put(options, kLimitsKey, LimitsText(stats));
+    return written.ok() ? Status::OK() : Failed(written, folder_, "written");
   }
 
   // Calls visit(key, value, time of writing) for every reply.
@@ -233,10 +303,41 @@ class Store final : public Journal {
     return removed;
   }
 
+  // Removes what was written before and is not in use. Whoever looks a key up waits while some are removed, so that no
+  // reply is read and then gone; nothing here needs a sync: what comes back after a crash is removed again.
+  Result<int64_t> RemoveUnused(int64_t before_ns, const std::atomic<bool>& cut_short) {
+    int64_t removed = 0;
+    std::vector<JournalKey> found;
+    const auto remove = [&]() -> Status {
+      const std::unique_lock<std::shared_mutex> lock(use_mutex_);
+      rocksdb::WriteBatch batch;
+      for (const JournalKey& key : found) {
+        if (used_ == nullptr || !used_->Holds(key)) batch.Delete(ToSlice(key));
+      }
+      found.clear();
+      removed += batch.Count();
+      const rocksdb::Status written = db_->Write(rocksdb::WriteOptions(), &batch);
+      return written.ok() ? Status::OK() : Failed(written, folder_, "written");
+    };
+    const Status status =
+        ForEach([&](const rocksdb::Slice& key, const rocksdb::Slice&, int64_t written_ns) -> Status {
+          if (cut_short) return CancelledError("");
+          if (written_ns >= before_ns) return Status::OK();
+          std::memcpy(found.emplace_back().data(), key.data(), key.size());
+          return found.size() < kTrimmedAtOnce ? Status::OK() : remove();
+        });
+    if (!status.ok() && !cut_short) return status;
+    ARROW_RETURN_NOT_OK(remove());
+    return removed;
+  }
+
   const std::string folder_;
   const std::unique_ptr<rocksdb::DB> db_;
   const Clock& clock_;
+  const int64_t opened_ns_;
   std::mutex collect_mutex_;
+  std::shared_mutex use_mutex_;       // shared: keys are used; exclusive: keys are removed
+  std::unique_ptr<UsedKeys> used_;    // guarded by use_mutex_; null: nobody asked to trim
 };
 
 Status CheckFormat(rocksdb::DB& db, const std::string& folder) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -22,16 +23,21 @@ struct JournalEntry {
   std::string value;
 };
 
-/// Figures of a folder.
-struct JournalStats {
-  int64_t entries = 0;  ///< close to exact; exact after a collection
-  int64_t bytes = 0;    ///< on disk
-};
-
 /// What a collection keeps. Zeros keep everything.
 struct JournalBounds {
   int64_t bytes_max = 0;   ///< on disk; the oldest entries go first
   int64_t age_ns_max = 0;  ///< since the reply was written
+
+  bool operator==(const JournalBounds&) const = default;
+};
+
+/// Figures of a folder.
+struct JournalStats {
+  int64_t entries = 0;          ///< close to exact; exact after a collection
+  int64_t bytes = 0;            ///< on disk
+  JournalBounds bounds;         ///< of the last run that gave it some
+  int64_t trimmed_ns = 0;       ///< when entries were removed for the sake of such bounds, since 1970; 0: never
+  int64_t trimmed_entries = 0;  ///< how many were removed then
 };
 
 /// What a collection did.
@@ -62,6 +68,14 @@ class Journal {
   virtual Result<JournalStats> Stats() = 0;
   /// Removes what is out of bounds and gives its space back. Lookups and appends may go on meanwhile.
   virtual Result<JournalCollection> Collect(const JournalBounds& bounds) = 0;
+
+  /// Before the first Trim: from now on, what is looked up and appended is remembered (UsedKeys::kBytes of memory, once),
+  /// and the folder's figures name the bounds.
+  virtual Status StartTrims(const JournalBounds& bounds) = 0;
+  /// Collect for a journal in use: does nothing where it is within the bounds, brings a larger one to nine tenths of the
+  /// size, and spares what was appended since it was opened and what was looked up since StartTrims, in or out of bounds.
+  /// Ends early, with what it has done, when `cut_short` becomes true.
+  virtual Result<JournalCollection> Trim(const JournalBounds& bounds, const std::atomic<bool>& cut_short) = 0;
 };
 
 /// Figures of a folder that may be in use by another process.

@@ -198,9 +198,9 @@ Result<std::string> ModelIdentity(const ServiceSpec& spec) {
 
 Result<RowKeys> RowKeys::Make(const ServiceSpec& spec) {
   if (sodium_init() < 0) return JobError("libsodium could not be set up");
-  if (!spec.deterministic) {
-    return JobError(fmt::format("{} is declared as not deterministic: its replies are not decided by its input, and the "
-                                "journal would give one for another", spec.name));
+  if (!spec.deterministic && !spec.by_origin) {
+    return JobError(fmt::format("{} is declared as not deterministic and its calls do not say where their rows come from: "
+                                "the journal would give one reply for another", spec.name));
   }
   if (spec.shape == ReplyShape::kBatch) {
     return JobError(fmt::format("{} replaces whole batches, which are cut differently in each run; the journal keeps "
@@ -226,8 +226,9 @@ Result<RowKeys> RowKeys::Make(const ServiceSpec& spec) {
     hash.Number(schema->num_fields());
     for (const auto& field : schema->fields()) hash.Text(TypeText(*field));
   }
+  if (spec.by_origin) hash.Text("by origin");
   const JournalKey identity = hash.Finish();
-  return RowKeys(std::string(identity.begin(), identity.end()));
+  return RowKeys(std::string(identity.begin(), identity.end()), spec.by_origin);
 }
 
 Result<std::vector<std::optional<JournalKey>>> RowKeys::Of(const arrow::RecordBatch& rows) const {
@@ -237,7 +238,7 @@ Result<std::vector<std::optional<JournalKey>>> RowKeys::Of(const arrow::RecordBa
   for (int64_t row = 0; row < rows.num_rows(); ++row) {
     Hash hash;
     hash.Text(identity_);
-    bool known = true;
+    bool known = !by_origin_ || (!columns.empty() && columns.back()->IsValid(row));
     for (size_t i = 0; i < columns.size(); ++i) {
       known &= HashCell(*rows.schema()->field(static_cast<int>(i)), *columns[i], row, &hash);
     }

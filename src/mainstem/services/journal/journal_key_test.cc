@@ -128,6 +128,30 @@ TEST(RowKeysTest, FilesNeedAVersionOrTheirBytes) {
   EXPECT_NE(keys[4], keys[5]);
 }
 
+TEST(RowKeysTest, OriginsTellEqualRowsApartWhereRepliesDiffer) {
+  ServiceSpec spec = Model(Payload("aa", "/a", "{}"));
+  spec.input = arrow::schema({arrow::field("a0", arrow::int64())});
+  arrow::Int64Builder values;
+  arrow::LargeBinaryBuilder origins;
+  ASSERT_TRUE(values.AppendValues({7, 7, 8, 7, 7}).ok());
+  for (const char* origin : {"a", "b", "a", "a"}) ASSERT_TRUE(origins.Append(origin).ok());
+  ASSERT_TRUE(origins.AppendNull().ok());
+  const auto column = values.Finish().ValueOrDie();
+  const auto rows = arrow::RecordBatch::Make(
+      arrow::schema({spec.input->field(0), arrow::field("a1", arrow::large_binary())}), 5,
+      {column, origins.Finish().ValueOrDie()});
+  const auto plain = RowKeys::Make(spec).ValueOrDie().Of(*arrow::RecordBatch::Make(spec.input, 5, {column})).ValueOrDie();
+  spec.deterministic = false;
+  spec.by_origin = true;
+  const auto keys = RowKeys::Make(spec).ValueOrDie().Of(*rows).ValueOrDie();
+  EXPECT_NE(keys[0], keys[1]) << "another row";
+  EXPECT_NE(keys[0], keys[2]) << "another input";
+  EXPECT_EQ(keys[0], keys[3]);
+  EXPECT_FALSE(keys[4].has_value()) << "nobody knows which row it is";
+  EXPECT_NE(keys[0], plain[0]);
+  EXPECT_EQ(plain[0], plain[1]);
+}
+
 TEST(RowKeysTest, RefuseServicesWhoseRepliesInputDoesNotDecide) {
   ServiceSpec spec = Model(Payload("aa", "/a", "{}"));
   spec.deterministic = false;

@@ -238,6 +238,8 @@ class Loop : public std::enable_shared_from_this<Loop> {
 
   void Send(const WaitingCall& call, std::vector<SentRow> sent) {
     auto rows = RowsOf(call, sent);
+    // Origins are the journal's: the service has no such column.
+    if (rows.ok() && spec_.by_origin) rows = (*rows)->RemoveColumn((*rows)->num_columns() - 1);
     if (!rows.ok()) return FailRows(sent, rows.status());
     {
       const std::lock_guard<std::mutex> lock(mutex_);

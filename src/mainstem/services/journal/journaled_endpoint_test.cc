@@ -269,6 +269,35 @@ TEST_F(JournaledEndpointTest, ManyThreadsPayOnceForEachKey) {
   }
 }
 
+TEST_F(JournaledEndpointTest, EqualRowsOfTwoOriginsAreAskedTwiceAndFoundAgain) {
+  spec_.deterministic = false;
+  spec_.by_origin = true;
+  const auto rows = [](const std::vector<int64_t>& values, const std::vector<std::string>& places) {
+    arrow::LargeBinaryBuilder origins;
+    for (const std::string& place : places) EXPECT_TRUE(origins.Append(place).ok());
+    const auto numbers = Numbers(values);
+    return *numbers->AddColumn(1, arrow::field("a1", arrow::large_binary()), origins.Finish().ValueOrDie());
+  };
+  const auto ask = [this](std::shared_ptr<Endpoint> endpoint, std::shared_ptr<arrow::RecordBatch> asked) {
+    std::promise<Reply> promise;
+    endpoint->Submit({std::move(asked)}, [&promise](Reply reply) { promise.set_value(std::move(reply)); });
+    return promise.get_future().get();
+  };
+  const auto first = std::make_shared<CountingService>();
+  auto endpoint = *MakeJournaledEndpoint(spec_, first, Open());
+  const Reply reply = ask(endpoint, rows({7, 7, 7}, {"a", "b", "a"}));
+  ASSERT_TRUE(reply.status.ok()) << reply.status;
+  EXPECT_THAT(Values(*reply.rows), ElementsAre(70, 70, 70));
+  EXPECT_THAT(first->asked(), ElementsAre(ElementsAre(7, 7))) << "without the origins";
+  endpoint->Stop();
+  endpoint.reset();
+  const auto second = std::make_shared<CountingService>();
+  endpoint = *MakeJournaledEndpoint(spec_, second, Open());
+  EXPECT_TRUE(ask(endpoint, rows({7, 7, 7}, {"b", "c", "a"})).status.ok());
+  EXPECT_THAT(second->asked(), ElementsAre(ElementsAre(7)));
+  endpoint->Stop();
+}
+
 /// A journal on a disk that is full.
 class FullJournal final : public Journal {
  public:
@@ -279,6 +308,8 @@ class FullJournal final : public Journal {
   Status Append(const std::vector<JournalEntry>&) override { return JobError("the journal in /f cannot be written"); }
   Result<JournalStats> Stats() override { return JournalStats{}; }
   Result<JournalCollection> Collect(const JournalBounds&) override { return JournalCollection{}; }
+  Status StartTrims(const JournalBounds&) override { return Status::OK(); }
+  Result<JournalCollection> Trim(const JournalBounds&, const std::atomic<bool>&) override { return JournalCollection{}; }
 
  private:
   const std::string folder_ = "/f";
