@@ -59,6 +59,8 @@ class Sink(ABC):
     * with checkpoints: ``begin``, ``open`` …, then for each checkpoint ``prepare`` …, ``make_durable``, ``commit``;
       after the last one ``finish``;
     * run again after a crash: ``restore``, ``commit`` of what was pending, then as above;
+    * gone back to a checkpoint before some commits (the newest is damaged, or ``from_`` says so): ``withdraw``, then as
+      after a crash;
     * failed or cancelled for good: ``abort``.
 
     Rows are exactly once where three things hold: what is staged is not visible; what ``make_durable`` has returned
@@ -73,6 +75,13 @@ class Sink(ABC):
     def restore(self, job: SinkJob, pending: Sequence[Committable]) -> None:  # noqa: B027
         """Before a job that goes on from a checkpoint. ``pending`` is what the checkpoint covers, committed or not;
         ``commit`` follows with it. Whatever else earlier attempts of the job have staged can go."""
+
+    def withdraw(self, job: SinkJob, shown: Sequence[Committable], kept: Sequence[Committable]) -> None:
+        """Takes out of sight what commits have shown, or would have: the job goes back to a checkpoint before them and
+        makes the rows again. What is also ``kept`` must be as it was before its commit: ``restore`` and, some time,
+        ``commit`` follow with it. Like each method it may be called again. A sink that does not define it refuses; the
+        job then does not go back."""
+        raise NotImplementedError("it cannot take back what it has shown: it has no withdraw()")
 
     @abstractmethod
     def open(self, lane: int, attempt: str) -> SinkWriter:
@@ -114,6 +123,12 @@ class SinkCalls:
 
     def restore(self, job: str, checkpoint_folder: str, pending: list[str]) -> None:
         self._sink.restore(self._job(job, checkpoint_folder), [read_committable(text) for text in pending])
+
+    def withdraw(self, job: str, checkpoint_folder: str, shown: list[str], kept: list[str]) -> None:
+        given = self._job(job, checkpoint_folder)
+        self._sink.withdraw(
+            given, [read_committable(text) for text in shown], [read_committable(text) for text in kept]
+        )
 
     def open(self, lane: int, attempt: str) -> WriterCalls:
         writer = self._sink.open(lane, attempt)

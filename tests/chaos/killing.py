@@ -208,10 +208,15 @@ class Run:
     # Checks after the end.
 
     def rows(self) -> list[expected.Row]:
-        found: list[expected.Row] = []
-        for path in expected.visible(self.kind, self.folder / "out"):
-            found += expected.read(self.kind, path)
-        return found
+        while True:
+            found: list[expected.Row] = []
+            try:
+                for path in expected.visible(self.kind, self.folder / "out"):
+                    found += expected.read(self.kind, path)
+                return found
+            except FileNotFoundError:
+                if not (self.seen and self.seen.may_withdraw):
+                    raise
 
     def check_rows(self, wanted: Counter[expected.Row]) -> None:
         found = Counter(self.rows())
@@ -269,8 +274,10 @@ class Poller:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._sizes: dict[Path, int] = {}
-        self._read: set[Path] = set()
         self._rows: Counter[expected.Row] = Counter()
+        self._held: dict[Path, list[expected.Row]] = {}
+        #: A job that goes back to an older checkpoint takes out of sight what later ones have shown.
+        self.may_withdraw = False
         self._error: str | None = None
         self._ended = threading.Event()
         self.polls = 0
@@ -312,16 +319,30 @@ class Poller:
 
     def _add(self, files: list[Path]) -> None:
         gone = self._sizes.keys() - set(files)
-        assert not gone, f"files have gone: {sorted(gone)[:3]}"
+        if self.may_withdraw:
+            for path in gone:
+                self._rows.subtract(self._held.pop(path))
+                del self._sizes[path]
+        else:
+            assert not gone, f"files have gone: {sorted(gone)[:3]}"
         for path in files:
-            size = path.stat().st_size
-            known = self._sizes.setdefault(path, size)
-            assert known == size, f"{path} has changed from {known} to {size} bytes"
-            if path not in self._read:
-                self._read.add(path)
-                self._rows.update(expected.read(self._run.kind, path))
+            try:
+                self._add_file(path)
+            except FileNotFoundError:
+                if not self.may_withdraw:
+                    raise
+                if path not in self._held:  # else the next look finds that it has gone
+                    self._sizes.pop(path, None)
         twice = [row for row, times in self._rows.items() if times > 1][:3]
         assert not twice or self._run.kind == "files", f"rows are there twice: {twice}"
+
+    def _add_file(self, path: Path) -> None:
+        size = path.stat().st_size
+        known = self._sizes.setdefault(path, size)
+        assert known == size, f"{path} has changed from {known} to {size} bytes"
+        if path not in self._held:
+            self._held[path] = expected.read(self._run.kind, path)
+            self._rows.update(self._held[path])
 
 
 def send(pid: int, number: int) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 import expected
 import pytest
 from killing import Run, side_by_side
-from test_points import die
+from test_points import die, go_on_and_stop
 
 import mainstem as ms
 from mainstem import checkpoint as ms_checkpoint
@@ -202,6 +202,27 @@ def test_a_damaged_file(tmp_path: Path) -> None:
 
     files = ("manifest", "snapshot", "epoch", "lock")
     side_by_side(work, *zip(*[(what, damage) for what in files for damage in (cut, flip, empty)], strict=True))
+
+
+def test_a_damaged_checkpoint_of_a_job_without_end(tmp_path: Path) -> None:
+    """What it covered is visible: it goes out of sight and comes again, each row once."""
+
+    def work(what: str, damage: Callable[[Path], None], die_at: str | None) -> None:
+        name = f"{what}-{damage.__name__}" + (f"-{die_at}" if die_at else "")
+        run = Run("endless", tmp_path / name, 8, rows=20_000, damage=name)
+        die(run, "checkpoint.committed:20")
+        path = newest(run.folder / "state", "manifest" if what == "manifest" else "*.snapshot")
+        damage(path)
+        assert run.seen is not None
+        run.seen.may_withdraw = True
+        if die_at:
+            die(run, die_at)
+        go_on_and_stop(run, kind="damaged checkpoint of a job without end")
+
+    cases: list[tuple[str, Callable[[Path], None], str | None]]
+    cases = [("manifest", cut, None), ("manifest", flip, None), ("snapshot", empty, None)]
+    cases += [("manifest", flip, die_at) for die_at in ("sink.withdraw:1", "recovery.withdrawn:1")]
+    side_by_side(work, *zip(*cases, strict=True))
 
 
 @pytest.mark.parametrize("damage", [cut, flip, empty], ids=lambda damage: damage.__name__)

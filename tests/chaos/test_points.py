@@ -105,14 +105,14 @@ def test_an_unbounded_job_dies_five_times_in_a_row(tmp_path: Path) -> None:
     side_by_side(work, ("checkpoint.published", "checkpoint.committed", "sink.moved", "manifest.renamed"))
 
 
-def go_on_and_stop(run: Run) -> None:
+def go_on_and_stop(run: Run, **figures: Any) -> None:
     """The last life of an unbounded job."""
     before, begun = len(run.rows()), len(run.noted("begun"))
     job = run.start()
     run.wait_begun(job, begun + 1)
     run.wait_until(lambda: len(run.rows()) > before + 4000 or job.poll() is not None, "new rows")
     check_prefix(run, end_of_unbounded(run, job))
-    run.record()
+    run.record(**figures)
     shutil.rmtree(run.folder)
 
 

@@ -128,6 +128,13 @@ class PythonSink : public Sink {
                     [&] { (*calls_).attr("restore")(job.id, job.checkpoint_folder, Texts(pending)); });
   }
 
+  Status Withdraw(const SinkJob& job, const std::vector<Committable>& shown,
+                  const std::vector<Committable>& kept) override {
+    return InPython(name_, "withdraw", [&] {
+      (*calls_).attr("withdraw")(job.id, job.checkpoint_folder, Texts(shown), Texts(kept));
+    });
+  }
+
   Result<std::unique_ptr<SinkWriter>> OpenWriter(int lane, const std::string& attempt) override {
     std::unique_ptr<SinkWriter> writer;
     ARROW_RETURN_NOT_OK(InPython(name_, "open", [&] {

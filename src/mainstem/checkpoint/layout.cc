@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::string_view kCheckpointPrefix = "checkpoint-";
 constexpr std::string_view kSavepointPrefix = "savepoint-";
+constexpr std::string_view kCommitPrefix = "commit-";
 constexpr std::string_view kPartialPrefix = "manifest-";
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -37,6 +38,13 @@ std::optional<FolderName> ParseFolderName(std::string_view name) {
   const auto number = ParseNumber(name.substr(prefix.size()));
   if (!number) return std::nullopt;
   return FolderName{*number, is_savepoint};
+}
+
+std::string CommitName(int64_t checkpoint) { return fmt::format("{}{}", kCommitPrefix, checkpoint); }
+
+std::optional<int64_t> ParseCommitName(std::string_view name) {
+  if (!name.starts_with(kCommitPrefix)) return std::nullopt;
+  return ParseNumber(name.substr(kCommitPrefix.size()));
 }
 
 std::string SnapshotName(int64_t epoch, int task, int lane) {

@@ -6,6 +6,7 @@
 //                               manifest-2.partial  on its way to become the manifest
 //                               manifest            there: the checkpoint is complete
 //                  savepoint-9/…                    the same, with all files it needs
+//                  commit-7                         what the commit of checkpoint 7 has made visible
 #pragma once
 
 #include <cstdint>
@@ -34,6 +35,10 @@ struct FolderName {
 std::string ToString(const FolderName& folder);
 /// Nothing where the name is not exactly one that ToString gives.
 std::optional<FolderName> ParseFolderName(std::string_view name);
+
+/// "commit-7"
+std::string CommitName(int64_t checkpoint);
+std::optional<int64_t> ParseCommitName(std::string_view name);
 
 /// "2-0-3.snapshot"
 std::string SnapshotName(int64_t epoch, int task, int lane);

@@ -61,6 +61,7 @@ std::string_view NameOf(FileContent kind) {
     case FileContent::kSnapshot: return "snapshot";
     case FileContent::kManifest: return "manifest";
     case FileContent::kEpoch: return "epoch";
+    case FileContent::kCommit: return "note of a commit";
   }
   return "file";
 }

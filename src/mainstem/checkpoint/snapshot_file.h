@@ -18,6 +18,7 @@ enum class FileContent : uint32_t {
   kSnapshot = 1,  ///< one subtask's state and in-flight data
   kManifest = 2,
   kEpoch = 3,
+  kCommit = 4,    ///< what a commit has shown
 };
 
 // The envelope, integers in little-endian order:

@@ -41,7 +41,12 @@ std::set<std::string> Referenced(const std::vector<Manifest>& manifests) {
 
 Storage::Storage(JobFolder folder, std::string job, std::unique_ptr<FileLock> lock, int64_t epoch,
                  StoragePlants plants)
-    : folder_(std::move(folder)), job_(std::move(job)), lock_(std::move(lock)), epoch_(epoch), plants_(plants) {}
+    : folder_(std::move(folder)),
+      job_(std::move(job)),
+      lock_(std::move(lock)),
+      epoch_(epoch),
+      plants_(plants),
+      commits_(folder_, job_, epoch) {}
 
 Result<std::unique_ptr<Storage>> Storage::Open(FileSystem& files, const std::string& folder, const std::string& job,
                                                const Clock& clock, StoragePlants plants) {
@@ -355,6 +360,7 @@ Status Storage::Retain(int count) {
     kept.insert({manifest.checkpoint, is_savepoint});
     if (!is_savepoint) newest = std::max(newest, manifest.checkpoint);
   }
+  if (!manifests.empty()) ARROW_RETURN_NOT_OK(commits_.ForgetUpTo(manifests.front().checkpoint));
   const std::set<std::string> referenced = Referenced(manifests);
   ARROW_ASSIGN_OR_RAISE(const auto folders, folder_.Folders());
   // All manifests that go before the first file: a checkpoint may refer to files in the folders of others.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "mainstem/base/error.h"
+#include "mainstem/checkpoint/commit_log.h"
 #include "mainstem/checkpoint/job_folder.h"
 #include "mainstem/checkpoint/layout.h"
 #include "mainstem/checkpoint/manifest.h"
@@ -53,6 +54,8 @@ class Storage {
   int64_t epoch() const { return epoch_; }
   const JobFolder& folder() const { return folder_; }
 
+  CommitLog& commits() { return commits_; }
+
   /// An error where another process has taken over the job.
   Status CheckFence() const;
 
@@ -76,8 +79,9 @@ class Storage {
   /// A checkpoint or savepoint by its name ("savepoint-7") or its path, verified.
   Result<Manifest> Read(const std::string& name) const;
 
-  /// Keeps the `count` newest complete checkpoints, all savepoints and every file that any of them refers to; removes
-  /// other checkpoints that are older than the newest, and what other epochs have left.
+  /// Keeps the `count` newest complete checkpoints, all savepoints, every file that any of them refers to and what
+  /// commits since them have shown; removes other checkpoints that are older than the newest, and what other epochs
+  /// have left.
   Status Retain(int count);
   /// Removes one checkpoint, complete or aborted, but for files that others refer to.
   Status Discard(int64_t checkpoint);
@@ -106,6 +110,7 @@ class Storage {
   std::unique_ptr<FileLock> lock_;
   int64_t epoch_;
   StoragePlants plants_;
+  CommitLog commits_;
 };
 
 }  // namespace mainstem::checkpoint

@@ -42,6 +42,7 @@ class SinkWriter {
 /// With checkpoints:          Begin, OpenWriter…, then for each checkpoint Prepare…, MakeDurable, the manifest is
 ///                            written, Commit; after the last commit Finish.
 /// Resumed:                   Restore, Commit of what was pending, then as above.
+/// Back to an older one:      Withdraw, then as resumed.
 /// Failed or cancelled for good: Abort.
 /// After a crash each of them may be called again; what was done already is no error.
 class Sink {
@@ -55,6 +56,14 @@ class Sink {
   /// committed) is staged or visible, and removes what else the job's earlier attempts have staged. None of these may
   /// run any more.
   virtual Status Restore(const SinkJob& job, const std::vector<Committable>& pending) = 0;
+  /// For a job that goes back to a checkpoint before some of its commits: takes what these have made visible (`shown`;
+  /// not all of it, perhaps) out of sight, so that the rows can come again. What is also `kept` is staged again: Restore
+  /// follows with it. A sink that cannot do this refuses with a job error, before anything has changed.
+  virtual Status Withdraw(const SinkJob& job, const std::vector<Committable>& shown,
+                          const std::vector<Committable>& kept) {
+    static_cast<void>(job), static_cast<void>(shown), static_cast<void>(kept);
+    return JobError(Describe() + " cannot take back what it has shown");
+  }
   /// A lane is one of the writers that write at the same time. It may be opened again, even in the same attempt, when
   /// its last writer is not used any more.
   virtual Result<std::unique_ptr<SinkWriter>> OpenWriter(int lane, const std::string& attempt) = 0;

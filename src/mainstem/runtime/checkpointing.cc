@@ -41,19 +41,47 @@ Checkpointing::Checkpointing(CheckpointingParts parts, const checkpoint::Manifes
 Status Checkpointing::ResumeSink(const checkpoint::Manifest& last) {
   const bool final = last.kind == checkpoint::Manifest::Kind::kFinal;
   const std::vector<Committable> pending = Contents(last.pending);
-  ARROW_RETURN_NOT_OK(parts_.sink->Restore({.id = parts_.sink_job, .checkpoint_folder = parts_.storage->folder().path()},
-                                           pending));
+  const SinkJob job{.id = parts_.sink_job, .checkpoint_folder = parts_.storage->folder().path()};
+  ARROW_RETURN_NOT_OK(WithdrawSince(last, job));
+  ARROW_RETURN_NOT_OK(parts_.sink->Restore(job, pending));
   DiePoint("recovery.restored");
   if (parts_.plants.no_recommit_on_restore) {
     pending_.clear();
   } else if (parts_.settings.commits || final) {
-    if (!pending.empty()) ARROW_RETURN_NOT_OK(parts_.sink->Commit(pending));
+    if (!pending.empty()) {
+      ARROW_RETURN_NOT_OK(parts_.storage->commits().Note(last.checkpoint, last.pending));
+      ARROW_RETURN_NOT_OK(parts_.sink->Commit(pending));
+    }
     pending_.clear();
     DiePoint("recovery.recommitted");
   }
   if (!final) return Status::OK();
   ARROW_RETURN_NOT_OK(parts_.sink->Finish(parts_.sink_job));
   return PublishFinished(parts_.next - 1);
+}
+
+// A job that goes back further than its last commit, because of damage or because it was told to, makes again what the
+// commits since have shown: readers must not see it meanwhile.
+Status Checkpointing::WithdrawSince(const checkpoint::Manifest& last, const SinkJob& job) {
+  checkpoint::CommitLog& commits = parts_.storage->commits();
+  ARROW_ASSIGN_OR_RAISE(auto shown, commits.ShownSince(last.checkpoint));
+  if (shown.empty()) return Status::OK();
+  // Where each checkpoint is committed, what this one covers stays; else nothing may be seen before the end.
+  const bool commits_all = parts_.settings.commits || last.kind == checkpoint::Manifest::Kind::kFinal;
+  if (commits_all) {
+    std::erase_if(shown, [&](const checkpoint::PendingCommit& commit) { return commit.checkpoint <= last.checkpoint; });
+  }
+  const Status withdrawn =
+      shown.empty() ? Status::OK() : parts_.sink->Withdraw(job, Contents(shown), Contents(last.pending));
+  if (!withdrawn.ok()) {
+    return WithContext(withdrawn, fmt::format("going back to checkpoint {}, while rows behind it are visible. Bring newer "
+                                              "checkpoints back, or, to have these rows made and shown again, remove the "
+                                              "files 'commit-*' in '{}'",
+                                              last.checkpoint, Escaped(parts_.storage->folder().path(), 1000)));
+  }
+  DiePoint("recovery.withdrawn");
+  ARROW_RETURN_NOT_OK(commits.Note(last.checkpoint, commits_all ? last.pending : std::vector<checkpoint::PendingCommit>()));
+  return commits.ForgetSince(last.checkpoint);
 }
 
 void Checkpointing::Begin(const std::vector<SubtaskId>& lanes, bool pointwise) {
@@ -358,14 +386,15 @@ void Checkpointing::CarryOut(const checkpoint::Commit& commit) {
 }
 
 void Checkpointing::DoCommit(int64_t checkpoint) {
-  std::vector<Committable> contents;
+  std::vector<checkpoint::PendingCommit> pending;
   bool final = false;
   {
     const std::lock_guard lock(mutex_);
-    contents = Contents(pending_);
+    pending = pending_;
     final = last_manifest_->kind == checkpoint::Manifest::Kind::kFinal;
   }
-  Status status = parts_.sink->Commit(contents);
+  Status status = pending.empty() ? Status::OK() : parts_.storage->commits().Note(checkpoint, pending);
+  if (status.ok()) status = parts_.sink->Commit(Contents(pending));
   DiePoint("checkpoint.committed");
   if (status.ok() && final) status = parts_.sink->Finish(parts_.sink_job);
   if (status.ok()) {

@@ -114,6 +114,7 @@ class Checkpointing {
     std::map<int, std::string> sources;
   };
 
+  Status WithdrawSince(const checkpoint::Manifest& last, const SinkJob& job);
   void Carry(checkpoint::Actions actions);  // under mutex_
   void CarryOut(const checkpoint::Publish& publish);
   void CarryOut(const checkpoint::Commit& commit);

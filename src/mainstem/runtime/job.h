@@ -170,6 +170,7 @@ class Job : private SubtaskHost, private CheckpointHost {
   int64_t started_ns_ = 0;
   int64_t baseline_bytes_ = 0;
   int64_t restored_rows_ = 0;
+  std::string damage_;                     // of a newer checkpoint than the one that it goes on from
   int64_t restored_from_ = 0;              // checkpoint; 0: began at the beginning
 
   std::shared_ptr<FileSystem> checkpoint_files_;  // outlives what is stored on it

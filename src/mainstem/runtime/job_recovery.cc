@@ -79,7 +79,8 @@ Status Job::OpenCheckpoints(std::optional<checkpoint::Manifest>* last) {
     ARROW_ASSIGN_OR_RAISE(*last, storage_->Read(options.from));
   }
   for (const std::string& what : damaged) {
-    Log(LogLevel::kError, "checkpoint", "{}; the one before it is used", what);
+    damage_ = fmt::format("{}; the one before it is used", what);
+    Log(LogLevel::kError, "checkpoint", "{}", damage_);
   }
   const std::string description = Description(graph_);
   if (*last && (*last)->graph != description) {
@@ -125,7 +126,8 @@ Status Job::ResumeSink(const checkpoint::Manifest& last) {
     Log(LogLevel::kInfo, "runtime", "job '{}' has finished already; resume=False starts it anew", settings_.name);
     return Status::OK();
   }
-  return checkpointing_->ResumeSink(last);
+  const Status resumed = checkpointing_->ResumeSink(last);
+  return resumed.ok() || damage_.empty() ? resumed : WithContext(resumed, damage_);
 }
 
 bool Job::Unaligned(int64_t checkpoint) const { return checkpointing_ && checkpointing_->Unaligned(checkpoint); }

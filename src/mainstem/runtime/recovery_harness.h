@@ -87,6 +87,13 @@ class LedgerSink : public Sink {
     std::erase_if(ledger_->staged, [&](const auto& entry) { return !kept.contains(entry.first); });
     return Status::OK();
   }
+  Status Withdraw(const SinkJob&, const std::vector<Committable>& shown, const std::vector<Committable>&) override {
+    const std::lock_guard lock(ledger_->mutex);
+    for (const Committable& committable : shown) {
+      if (auto rows = ledger_->visible.extract(committable.content)) ledger_->staged.insert(std::move(rows));
+    }
+    return Status::OK();
+  }
   Result<std::unique_ptr<SinkWriter>> OpenWriter(int lane, const std::string& attempt) override {
     struct Writer : SinkWriter {
       Status Write(const std::shared_ptr<arrow::RecordBatch>& batch) override {

@@ -95,6 +95,10 @@ class FilesSink : public Sink {
   Status Restore(const SinkJob& job, const std::vector<Committable>& pending) override {
     return staging_->Restore(job, pending);
   }
+  Status Withdraw(const SinkJob& job, const std::vector<Committable>& shown,
+                  const std::vector<Committable>& kept) override {
+    return staging_->Withdraw(job, shown, kept);
+  }
 
   Result<std::unique_ptr<SinkWriter>> OpenWriter(int lane, const std::string& attempt) override {
     ARROW_ASSIGN_OR_RAISE(const std::string folder, Staging::FolderOfAttempt(attempt));

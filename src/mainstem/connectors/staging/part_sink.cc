@@ -136,6 +136,10 @@ class PartSink : public Sink {
   Status Restore(const SinkJob& job, const std::vector<Committable>& pending) override {
     return staging_->Restore(job, pending);
   }
+  Status Withdraw(const SinkJob& job, const std::vector<Committable>& shown,
+                  const std::vector<Committable>& kept) override {
+    return staging_->Withdraw(job, shown, kept);
+  }
 
   Result<std::unique_ptr<SinkWriter>> OpenWriter(int lane, const std::string& attempt) override {
     return MakeWriter(std::to_string(lane), attempt);

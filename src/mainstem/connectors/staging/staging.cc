@@ -10,12 +10,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include "mainstem/base/log.h"
 #include "mainstem/platform/die_point.h"
 
 namespace mainstem {
 namespace {
 
 constexpr char kStaging[] = ".mainstem-staging";
+constexpr char kWithdrawn[] = ".mainstem-withdrawn";
 constexpr char kReplaced[] = "/replaced.json";
 constexpr char kDecision[] = "/commit.json";
 constexpr char kKeep[] = "/keep";
@@ -60,7 +62,8 @@ Status ParseFiles(const Json& list, std::vector<StagedFile>* files) {
            entry.contains("rows") && entry["rows"].is_number_integer();
     if (!good) break;
     StagedFile file{.staged = entry["staged"], .target = entry["target"], .size = entry["size"], .rows = entry["rows"]};
-    good = IsBelow(file.target) && !file.target.starts_with(kStaging) && IsBelow(file.staged) &&
+    good = IsBelow(file.target) && !file.target.starts_with(kStaging) &&
+           !file.target.starts_with(kWithdrawn) && IsBelow(file.staged) &&
            !JobFolderOf(file.staged).empty();
     files->push_back(std::move(file));
   }
@@ -389,6 +392,69 @@ Status Staging::RemoveReplaced(const Decision& decision) {
   ARROW_RETURN_NOT_OK(store_->SyncFolders(removed));
   for (const std::string& path : removed) {
     if (path.find('/') != std::string::npos) ARROW_RETURN_NOT_OK(store_->RemoveEmptyFolders(FolderOf(path)));
+  }
+  return Status::OK();
+}
+
+// Where a file goes that is withdrawn: a name that is free. `is_there`: one of its size has been withdrawn already.
+Result<std::string> Staging::WithdrawnName(const std::string& job, const StagedFile& file, bool* is_there) const {
+  const std::string first = fmt::format("{}/{}/{}", kWithdrawn, job, file.target);
+  std::string name = first;
+  *is_there = false;
+  for (int i = 1;; ++i) {
+    ARROW_ASSIGN_OR_RAISE(const auto size, store_->SizeOf(name));
+    if (!size) return name;
+    *is_there |= *size == file.size;
+    name = fmt::format("{}.{}", first, i);
+  }
+}
+
+Status Staging::Withdraw(const SinkJob& job, const std::vector<Committable>& shown,
+                         const std::vector<Committable>& kept) {
+  ARROW_ASSIGN_OR_RAISE(const std::string folder, FolderOfJob(job.id));
+  // A commit that is half done has files in both places; done, in one.
+  ARROW_RETURN_NOT_OK(FinishDecided(folder));
+  ARROW_ASSIGN_OR_RAISE(const auto files, FilesOf(shown));
+  ARROW_ASSIGN_OR_RAISE(const auto kept_files, FilesOf(kept));
+  std::set<std::string> stay_staged;
+  for (const StagedFile& file : kept_files) stay_staged.insert(file.staged);
+  std::vector<std::string> changed;
+  int64_t rows = 0;
+  for (const StagedFile& file : files) {
+    ARROW_ASSIGN_OR_RAISE(const auto staged, store_->SizeOf(file.staged));
+    ARROW_ASSIGN_OR_RAISE(const auto target, store_->SizeOf(file.target));
+    bool is_withdrawn = false;
+    ARROW_ASSIGN_OR_RAISE(std::string name, WithdrawnName(job.id, file, &is_withdrawn));
+    if (!target && (staged || is_withdrawn)) continue;
+    // Where a move is one step, a file in both places is somebody else's under the same name.
+    if (target && staged && store_->moves_in_one_step()) continue;
+    if (!target || *target != file.size) {
+      return JobError(fmt::format("cannot withdraw '{}' in '{}': it {}; bring back what the job has written",
+                                  Escaped(file.target), Escaped(store_->folder(), 1000),
+                                  target ? "was changed" : "is gone"));
+    }
+    if (stay_staged.contains(file.staged)) name = file.staged;
+    DiePoint("sink.withdraw");
+    if (staged) {
+      ARROW_RETURN_NOT_OK(store_->Remove(file.target));
+    } else {
+      ARROW_RETURN_NOT_OK(store_->Move(file.target, name));
+      for (std::string path = name; !path.empty() && path != "."; path = FolderOf(path)) changed.push_back(path);
+    }
+    changed.push_back(file.target);
+    rows += file.rows;
+  }
+  ARROW_RETURN_NOT_OK(store_->SyncFolders(changed));
+  for (const StagedFile& file : files) {
+    if (file.target.find('/') != std::string::npos) {
+      ARROW_RETURN_NOT_OK(store_->RemoveEmptyFolders(FolderOf(file.target)));
+    }
+  }
+  if (!changed.empty()) {
+    Log(LogLevel::kWarning, "sink",
+        "{} rows that '{}' has shown are withdrawn and written again; what is not staged any more lies in '{}/{}', which "
+        "may be removed when they are there",
+        rows, Escaped(store_->folder(), 1000), kWithdrawn, job.id);
   }
   return Status::OK();
 }

@@ -38,6 +38,8 @@ struct StagingPlants {
 ///   .mainstem-staging/<job>/<attempt>/…    staged files
 ///   .mainstem-staging/<job>/commit.json    what a commit has decided to do; Restore and a later Begin finish it
 ///   .mainstem-staging/<job>/replaced.json  in mode overwrite: the files that the job's first commit replaces
+///   .mainstem-withdrawn/<job>/…            what a job that went back to an older checkpoint had shown, and writes again;
+///                                          nobody sweeps it
 ///
 /// A commit of several files writes its decision first, renames, then removes what it replaces. A reader that looks
 /// between the first rename and the last removal sees a part of the new files, or new and old ones: a local
@@ -57,6 +59,9 @@ class Staging {
   /// in mode overwrite notes what is to be replaced.
   Status Begin(const SinkJob& job);
   Status Restore(const SinkJob& job, const std::vector<Committable>& pending);
+  /// Moves what is visible out of sight: what is kept back to where it was staged, the rest to .mainstem-withdrawn.
+  /// Repeated after a crash it goes on. An error where a file is neither visible, staged nor withdrawn, or was changed.
+  Status Withdraw(const SinkJob& job, const std::vector<Committable>& shown, const std::vector<Committable>& kept);
   /// Describes staged files, already closed.
   Result<std::vector<Committable>> Prepare(const std::vector<StagedFile>& files);
   Status MakeDurable(const std::vector<Committable>& committables);
@@ -94,6 +99,7 @@ class Staging {
   Status RemoveReplaced(const Decision& decision);
   Status RemoveJob(const std::string& job_folder);
   Status CommitAgain(Decision* decision);
+  Result<std::string> WithdrawnName(const std::string& job, const StagedFile& file, bool* is_there) const;
 
   std::shared_ptr<Store> store_;
   const WriteMode mode_;

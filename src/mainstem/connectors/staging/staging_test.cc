@@ -271,6 +271,81 @@ TEST_F(StagingTest, RestoreNamesAPendingFileThatIsGone) {
   EXPECT_THAT(MakeSink(disk_)->Restore(kJob, committed).message(), HasSubstr(names[0].substr(5)));
 }
 
+TEST_F(StagingTest, WhatWasShownIsWithdrawnWheneverItDies) {
+  // The job goes back to its first checkpoint; what the two after it have shown goes out of sight.
+  for (int64_t kill = 0;; ++kill) {
+    SimulatedFileSystem disk;
+    SeededRandom random(static_cast<uint64_t>(kill));
+    auto sink = MakeSink(disk);
+    ASSERT_TRUE(sink->Begin(kJob).ok());
+    const auto first = Stage(*sink, 0, 0, 5, "nightly.1");
+    auto later = Stage(*sink, 0, 5, 8, "nightly.1");
+    const auto more = Stage(*sink, 1, 8, 12, "nightly.1");
+    later.insert(later.end(), more.begin(), more.end());
+    for (const auto& committables : {first, later}) {
+      ASSERT_TRUE(sink->MakeDurable(committables).ok());
+      ASSERT_TRUE(sink->Commit(committables).ok());
+    }
+    auto process = disk.StartProcess();
+    if (kill > 0) process->KillAt(kill);
+    const Status withdrawn = MakeSink(*process)->Withdraw(kJob, later, first);
+    const bool was_killed = !process->is_alive();
+    if (was_killed) disk.Crash(random);
+    auto again = disk.StartProcess();
+    if (was_killed) {
+      const Status status = MakeSink(*again)->Withdraw(kJob, later, first);
+      ASSERT_TRUE(status.ok()) << status << " killed at " << kill;
+    } else {
+      ASSERT_TRUE(withdrawn.ok()) << withdrawn;
+    }
+    const auto restored = MakeSink(*again);
+    ASSERT_TRUE(restored->Restore(kJob, first).ok());
+    EXPECT_EQ(Visible(disk), Range(0, 5)) << "killed at " << kill;
+    Ids withdrawn_ids;
+    std::vector<std::string> names;
+    ReadInto(disk, "/out/.mainstem-withdrawn/nightly", true, &withdrawn_ids, &names);
+    EXPECT_EQ(withdrawn_ids, Range(5, 12)) << "killed at " << kill;
+    // The rows come again.
+    auto next = Stage(*restored, 0, 5, 12, "nightly.2");
+    ASSERT_TRUE(restored->Commit(next).ok());
+    ASSERT_TRUE(restored->Finish("nightly").ok());
+    EXPECT_EQ(Visible(disk), Range(0, 12));
+    if (kill > 0 && !was_killed) break;
+  }
+}
+
+TEST_F(StagingTest, WhatIsKeptIsStagedAgain) {
+  auto sink = MakeSink(disk_);
+  ASSERT_TRUE(sink->Begin(kJob).ok());
+  const auto kept = Stage(*sink, 0, 0, 5, "nightly.1");
+  auto shown = Stage(*sink, 0, 5, 8, "nightly.1");
+  shown.insert(shown.begin(), kept.begin(), kept.end());
+  ASSERT_TRUE(sink->Commit(shown).ok());
+  ASSERT_TRUE(sink->Finish("nightly").ok());
+  auto again = MakeSink(disk_);
+  ASSERT_TRUE(again->Withdraw(kJob, shown, kept).ok());
+  EXPECT_EQ(Visible(disk_), Ids{});
+  ASSERT_TRUE(again->Restore(kJob, kept).ok());
+  ASSERT_TRUE(again->Commit(kept).ok());
+  EXPECT_EQ(Visible(disk_), Range(0, 5));
+}
+
+TEST_F(StagingTest, WhatWasTakenAwayOrChangedCannotBeWithdrawn) {
+  auto sink = MakeSink(disk_);
+  ASSERT_TRUE(sink->Begin(kJob).ok());
+  const auto shown = Stage(*sink, 0, 0, 5, "nightly.1");
+  // Not committed yet: there is nothing to withdraw.
+  ASSERT_TRUE(MakeSink(disk_)->Withdraw(kJob, shown, {}).ok());
+  ASSERT_TRUE(sink->Commit(shown).ok());
+  std::vector<std::string> names;
+  (void)Visible(disk_, &names);
+  ASSERT_THAT(names, SizeIs(1));
+  ASSERT_TRUE(disk_.WriteDurably(names[0], "1\n").ok());
+  EXPECT_THAT(MakeSink(disk_)->Withdraw(kJob, shown, {}).message(), HasSubstr("was changed"));
+  ASSERT_TRUE(disk_.Remove(names[0]).ok());
+  EXPECT_THAT(MakeSink(disk_)->Withdraw(kJob, shown, {}).message(), HasSubstr(names[0].substr(5)));
+}
+
 TEST_F(StagingTest, TheStagingOfAJobThatMayResumeIsNotSwept) {
   // On this disk every file is older than a day.
   auto sink = MakeSink(disk_);
