@@ -296,6 +296,30 @@ def test_a_killed_job_finds_the_answer_of_each_row(tmp_path: Path) -> None:
     assert thrown(tmp_path) == answers
 
 
+def test_a_job_that_goes_on_from_a_checkpoint_finds_the_answer_of_each_row(tmp_path: Path) -> None:
+    rows = 600
+    write_dice_input(tmp_path, "a.parquet", 0, rows)
+    source = DICE.replace(
+        'mode="overwrite", journal=',
+        'checkpoint=ms.Checkpoint(folder + "/state", every="20ms"), job_name="dice", journal=',
+    )
+    for enough in (100, 300):
+        job = start(tmp_path, rows=0, batch=10, pause=0.003, version="v1", source=source)
+        deadline = time.monotonic() + PATIENCE_S
+        while kept(tmp_path) < enough:
+            assert time.monotonic() < deadline and job.poll() is None, job.communicate()
+        os.kill(job.pid, signal.SIGKILL)
+        job.communicate()
+    durable, before = kept(tmp_path), len(throws(tmp_path))
+    _, writes, _ = figures(start(tmp_path, rows=0, batch=10, version="v1", source=source))
+    # What is behind the checkpoint's own rows is looked up or asked; nothing that was durable is asked again.
+    assert writes == len(throws(tmp_path)) - before == rows - durable
+    answers = thrown(tmp_path)
+    value_of = {answer: x for x, answer in throws(tmp_path)}
+    assert set(answers) == set(range(rows)) and len(set(answers.values())) == rows
+    assert all(value_of[answer] == row % 3 for row, answer in answers.items())
+
+
 def test_rows_made_of_one_have_origins_of_their_own(tmp_path: Path) -> None:
     @ms.udf(journal="v1", deterministic=False)
     def dice(x: int) -> str:

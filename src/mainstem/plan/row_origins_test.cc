@@ -1,6 +1,7 @@
 // Row origins: carried from the sources to the calls that need them, seen by nobody else.
 #include "mainstem/plan/row_origins.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -88,6 +89,22 @@ TEST(RowOrigins, AreNotCarriedWithoutAJournalOrForFunctionsOfTheirInput) {
     const auto root = Planned(plan, keeps);
     ASSERT_TRUE(root.ok()) << root.status();
     EXPECT_THAT(ToString(**root), Not(HasSubstr(kOriginColumn)));
+  }
+}
+
+TEST(RowOrigins, PassFetchesAndLists) {
+  const std::string decode = R"({"op": "with_columns", "columns": [{"name": "picture", "expr": {"call": "image.decode",
+                                 "args": [{"column": "file"}], "options": {"on_error": "null"}}}]},)";
+  const auto fetched = Planned(decode + Dice("a", "d"));
+  ExpectOriginsReach(fetched, 1);
+  EXPECT_EQ(Find(**fetched, Kind::kFetch).size(), 1u) << "the test is about nothing";
+  for (const char* output : {"list", "item"}) {
+    const auto root = Planned(fmt::format(R"({{"op": "explode", "column": "list", "output_column": "{}"}},)", output) +
+                              Dice(output, "d"));
+    ExpectOriginsReach(root, 1);
+    const auto explodes = Find(**root, Kind::kExplode);
+    ASSERT_EQ(explodes.size(), 1u);
+    EXPECT_TRUE(explodes[0]->carries_origin);
   }
 }
 

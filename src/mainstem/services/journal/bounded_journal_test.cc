@@ -2,6 +2,7 @@
 #include "mainstem/services/journal/bounded_journal.h"
 
 #include <random>
+#include <thread>
 
 #include "mainstem/services/journal/journal_harness.h"
 #include "mainstem/services/journal/used_keys.h"
@@ -71,6 +72,40 @@ TEST_F(TrimTest, SparesWhatThisRunHasReadAndWritten) {
   ASSERT_TRUE(done.ok()) << done.status();
   EXPECT_EQ(done->removed, 7);
   EXPECT_EQ(Kept(*journal, 60), (std::vector<uint64_t>{0, 3, 5, 50}));
+}
+
+TEST_F(TrimTest, NothingIsReadOrWrittenAndThenGone) {
+  constexpr uint64_t kOld = 20'000;
+  {
+    std::vector<JournalEntry> entries;
+    for (uint64_t key = 1; key <= kOld; ++key) entries.push_back({Key(key), "old"});
+    ASSERT_TRUE(Open()->Append(entries).ok());
+  }
+  clock_.now_ns += 10 * kDay;
+  const auto journal = Open();
+  const JournalBounds bounds{.age_ns_max = kDay};
+  ASSERT_TRUE(journal->StartTrims(bounds).ok());
+  constexpr int kThreads = 4;
+  std::vector<std::vector<uint64_t>> used(kThreads);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (auto key = static_cast<uint64_t>(t) + 1; key <= kOld; key += kThreads) {
+        const auto found = journal->Lookup({Key(key)});
+        if (found.ok() && (*found)[0].has_value()) used[static_cast<size_t>(t)].push_back(key);
+        if (key % 1000 > 3 || !journal->Append({{Key(key), "new"}}).ok()) continue;
+        used[static_cast<size_t>(t)].push_back(key);
+      }
+    });
+  }
+  const auto done = journal->Trim(bounds, kGoOn);
+  for (std::thread& thread : threads) thread.join();
+  ASSERT_TRUE(done.ok()) << done.status();
+  for (const auto& keys : used) {
+    for (const uint64_t key : keys) {
+      ASSERT_TRUE(journal->Lookup({Key(key)}).ValueOrDie()[0].has_value()) << key;
+    }
+  }
 }
 
 TEST_F(TrimTest, LeavesAJournalWithinItsBoundsAlone) {
