@@ -163,6 +163,8 @@ Result<PlannedCall> CallPlacement::UserCall(const UserFunction& function) {
   call.service.payload = function.payload;
   call.service.form = function.form;
   call.service.max_replicas = function.concurrency.value_or(context_.processors);
+  // Its code, or the model that its class loads, is there when the first rows are.
+  call.service.min_replicas = 1;
   call.service.batch_rows = function.batch_size.value_or(0);
   call.service.timeout_ns = static_cast<int64_t>(function.timeout_s.value_or(0) * 1e9);
   call.service.deterministic = function.deterministic;

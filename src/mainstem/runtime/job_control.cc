@@ -259,7 +259,10 @@ void Job::AttemptEnded() {
   }
   if (!status.ok()) return Finish(status);
   if (restarts) return RestartAll();
-  if (!checkpointing_) return Finish(CommitAtEnd());
+  if (!checkpointing_) {
+    for (const auto& service : services_) service->BeginStop();  // the replicas end while the result is committed
+    return Finish(CommitAtEnd());
+  }
   // The final checkpoint makes the result visible.
   if (final_status) return Finish(*final_status);
 }
@@ -304,6 +307,7 @@ Status Job::CommitAtEnd() {
 
 // Makes the end known, after what was staged has been removed or left for the next run.
 void Job::Finish(Status status) {
+  for (const auto& service : services_) service->BeginStop();
   for (const auto& service : services_) service->Stop();
   if (background_) background_->Drain();
   bool stopped = false;

@@ -82,7 +82,7 @@ class Endpoint {
   /// How many rows one call should have.
   virtual int64_t SuggestedRows() const = 0;
   virtual ServiceStats Stats() const = 0;
-  /// Of a service that will get no more calls and has none open: begins what Stop does, and does not wait.
+  /// Begins what Stop does and does not wait for it: several services end side by side.
   virtual void BeginStop() {}
   /// Ends the replicas; open calls are answered with a cancelled status. Idempotent.
   virtual void Stop() = 0;

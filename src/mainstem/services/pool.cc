@@ -29,6 +29,8 @@ int64_t Pool::SuggestedRows() const { return loop_->suggested_rows(); }
 
 ServiceStats Pool::Stats() const { return loop_->Stats(); }
 
+void Pool::BeginStop() { loop_->RequestStop(); }
+
 void Pool::Stop() {
   loop_->RequestStop();
   if (thread_.IsCurrent()) return;

@@ -42,6 +42,7 @@ class Pool final : public Endpoint {
   int SuggestedInFlight() const override;
   int64_t SuggestedRows() const override;
   ServiceStats Stats() const override;
+  void BeginStop() override;
   /// Returns when every replica has ended, within about a second. Called from a `done` it only begins to stop.
   void Stop() override;
 
