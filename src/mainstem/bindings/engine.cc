@@ -94,7 +94,7 @@ void AddEngine(nb::module_& module) {
       .def("progress_json", [](PyJob& self) { return WithoutGil([&] { return self.job->FiguresJson(); }); })
       .def("report_json", [](PyJob& self) { return WithoutGil([&] { return self.job->FiguresJson(); }); })
       .def("dead_letters", [](PyJob& self) {
-        return PyTable{Check(DeadLetterTable(WithoutGil([&] { return self.job->DeadLetters(); })))};
+        return PyTable{Check(DeadLetterTable(WithoutGil([&] { return self.job->SetAside(); })))};
       });
 
   nb::class_<PyEngine>(module, "Engine")

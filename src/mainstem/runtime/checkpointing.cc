@@ -184,7 +184,8 @@ void Checkpointing::WriteSnapshot(SubtaskId lane, int64_t checkpoint, const Snap
   files_[lane][checkpoint] = {.task = lane.task, .lane = lane.lane, .file = *file, .taken_at = checkpoint,
                               .in_flight_bytes = state.bytes(), .in_flight_batches = state.batch_count(), .calls = calls};
   counters_[lane][checkpoint] = {{"rows_written", state.Number("rows_written")},
-                                 {"source_rows", state.Number("source_rows")}};
+                                 {"source_rows", state.Number("source_rows")},
+                                 {"set_aside", state.Number("set_aside")}};
   Carry(coordinator_->OnSnapshot(checkpoint, ToLane(lane), now));
 }
 
@@ -283,12 +284,15 @@ Checkpointing::Work Checkpointing::WorkOf(const checkpoint::Publish& publish) {
 
 void Checkpointing::DoPublish(const Work& work) {
   const checkpoint::Publish& action = work.action;
-  auto made = MakeManifest(work);
+  std::map<SubtaskId, int64_t> set_aside;
+  auto made = MakeManifest(work, &set_aside);
   Status status = made.status();
+  if (status.ok()) status = WriteLetters(set_aside, &*made);
   if (status.ok() && parts_.plants.commit_before_manifest && parts_.settings.commits) {
     status = parts_.sink->Commit(Contents(made->pending));
   }
   if (status.ok()) status = parts_.storage->Publish(*made);
+  parts_.letters->Settle(status.ok());
   DiePoint("checkpoint.published");
   const std::lock_guard lock(mutex_);
   if (status.ok()) {
@@ -326,7 +330,16 @@ void Checkpointing::DoPublish(const Work& work) {
   Carry(coordinator_->OnPublished(action.checkpoint, status, parts_.clock->MonotonicNs()));
 }
 
-Result<checkpoint::Manifest> Checkpointing::MakeManifest(const Work& work) {
+// The file of dead letters never knows less than the manifest counts.
+Status Checkpointing::WriteLetters(const std::map<SubtaskId, int64_t>& set_aside, checkpoint::Manifest* manifest) {
+  ARROW_ASSIGN_OR_RAISE(const int64_t letters, parts_.letters->Write(set_aside));
+  if (letters > 0) manifest->counters["dead_letters"] = letters;
+  DiePoint("letters.written");
+  return Status::OK();
+}
+
+Result<checkpoint::Manifest> Checkpointing::MakeManifest(const Work& work,
+                                                         std::map<SubtaskId, int64_t>* set_aside) {
   const checkpoint::Publish& action = work.action;
   if (!work.new_committables.empty()) ARROW_RETURN_NOT_OK(MakeDurable(work.new_committables));
   std::map<SubtaskId, checkpoint::SubtaskSnapshot> ended_files;
@@ -371,6 +384,11 @@ Result<checkpoint::Manifest> Checkpointing::MakeManifest(const Work& work) {
     if (ended != ended_files.end()) subtask.taken_at = action.checkpoint;
     manifest.parallelism[id.task] = std::max(manifest.parallelism[id.task], id.lane + 1);
     const auto& counted = ended != ended_files.end() ? ended_[id].numbers : counters_[id][barrier];
+    // A region that fell back has gone back to what earlier checkpoints cover.
+    if (barrier == action.checkpoint) {
+      const auto number = counted.find("set_aside");
+      if (number != counted.end()) (*set_aside)[id] = number->second;
+    }
     for (const char* name : {"rows_written", "source_rows"}) {
       const auto number = counted.find(name);
       if (number != counted.end()) manifest.counters[name] += number->second;

@@ -13,6 +13,7 @@
 #include "mainstem/checkpoint/manifest.h"
 #include "mainstem/checkpoint/storage.h"
 #include "mainstem/platform/clock.h"
+#include "mainstem/runtime/dead_letters.h"
 #include "mainstem/runtime/execution.h"
 
 namespace mainstem::runtime {
@@ -59,6 +60,7 @@ struct CheckpointingParts {
   int64_t next = 1;                     ///< number of the first checkpoint
   const Clock* clock = nullptr;
   CheckpointHost* host = nullptr;
+  DeadLetters* letters = nullptr;
   /// Runs work one piece after the other, beside the data flow.
   std::function<void(std::function<void()>)> post;
   Plants plants;
@@ -122,7 +124,8 @@ class Checkpointing {
   void WriteSnapshot(SubtaskId lane, int64_t checkpoint, const Snapshot& state);
   Work WorkOf(const checkpoint::Publish& publish);
   void DoPublish(const Work& work);
-  Result<checkpoint::Manifest> MakeManifest(const Work& work);
+  Result<checkpoint::Manifest> MakeManifest(const Work& work, std::map<SubtaskId, int64_t>* set_aside);
+  Status WriteLetters(const std::map<SubtaskId, int64_t>& set_aside, checkpoint::Manifest* manifest);
   Status MakeDurable(const std::vector<Committable>& staged);
   void DoCommit(int64_t checkpoint);
   Status PublishFinished(int64_t checkpoint);

@@ -150,7 +150,8 @@ Result<std::unique_ptr<Subtask>> Execution::BuildLane(size_t index, int lane, co
                    .target_batch_bytes =
                        std::clamp<int64_t>(parts_.memory_budget / (32 * parts_.threads), 256 << 10, 8 << 20),
                    .holding_limit_bytes = parts_.memory_budget,
-                   .set_aside = parts_.set_aside,
+                   .set_aside = [set_aside = parts_.set_aside,
+                                 id = parts.id](DeadLetter letter) { set_aside(id, std::move(letter)); },
                    .wake = WakeSlot(task.slots[position]),
                    .now_ns = [clock = parts_.clock] { return clock->MonotonicNs(); }};
   ARROW_ASSIGN_OR_RAISE(parts.chain, Chain::Make(std::move(chain)));

@@ -33,7 +33,7 @@ struct ExecutionParts {
   int64_t channel_bytes_most = int64_t{64} << 20;
   int threads = 1;
   std::string attempt;                       ///< prefix of the names of what sinks stage
-  std::function<void(DeadLetter)> set_aside;
+  std::function<void(SubtaskId, DeadLetter)> set_aside;
   std::function<void()> wake_reader;         ///< rows have come for whoever reads the root
   Plants plants;
 };

@@ -6,8 +6,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "mainstem/base/log.h"
 #include "mainstem/base/quantity.h"
@@ -41,10 +39,7 @@ Result<std::shared_ptr<Job>> Job::Start(plan::JobGraph graph, JobSettings settin
 }
 
 Job::~Job() {
-  if (environment_.driver) {
-    if (dead_letter_file_ != nullptr) std::fclose(dead_letter_file_);
-    return;
-  }
+  if (environment_.driver) return;
   Cancel();
   if (control_.joinable()) {
     // The subtasks end one after the other and the control thread removes what was staged.
@@ -60,19 +55,13 @@ Job::~Job() {
   if (fetcher_) fetcher_->Stop();
   past_executions_.clear();
   execution_.reset();
-  if (dead_letter_file_ != nullptr) std::fclose(dead_letter_file_);
 }
 
 Status Job::Build() {
   sink_job_ = environment_.random->NextId();
   started_ns_ = environment_.clock->MonotonicNs();
   baseline_bytes_ = arrow::default_memory_pool()->bytes_allocated();
-  if (!settings_.dead_letter_path.empty()) {
-    dead_letter_file_ = std::fopen(settings_.dead_letter_path.c_str(), "ae");
-    if (dead_letter_file_ == nullptr) {
-      return JobError(fmt::format("the dead letter file {} cannot be opened", Escaped(settings_.dead_letter_path)));
-    }
-  }
+  ARROW_ASSIGN_OR_RAISE(letters_, DeadLetters::Make(*environment_.files, settings_.dead_letter_path, settings_.name));
   std::optional<checkpoint::Manifest> last;
   if (settings_.checkpoint) ARROW_RETURN_NOT_OK(OpenCheckpoints(&last));
   const bool done = last && last->kind == checkpoint::Manifest::Kind::kFinal;
@@ -80,6 +69,10 @@ Status Job::Build() {
     ARROW_RETURN_NOT_OK(ResumeSink(*last));
   } else if (sink() != nullptr) {
     ARROW_RETURN_NOT_OK(sink()->Begin({.id = sink_job_, .checkpoint_folder = storage_ ? storage_->folder().path() : ""}));
+  }
+  if (storage_) {
+    ARROW_RETURN_NOT_OK(letters_->AwaitCheckpoints(storage_->folder().files(), storage_->folder().Path("dead-letters"),
+                                                   last ? last->counters["dead_letters"] : 0));
   }
   if (done) {
     storage_.reset();
@@ -133,7 +126,7 @@ Status Job::StartExecution(RestoredState restored) {
                        .channel_bytes_most = channel_bytes_most,
                        .threads = settings_.parallelism,
                        .attempt = AttemptName(),
-                       .set_aside = [this](DeadLetter letter) { SetAside(std::move(letter)); },
+                       .set_aside = [this](SubtaskId id, DeadLetter letter) { letters_->Add(id, std::move(letter)); },
                        .wake_reader =
                            [this] {
                              const std::lock_guard lock(mutex_);
@@ -208,22 +201,6 @@ void Job::AwaitTime(Runnable* subtask, int64_t after_ns) {
   CallControl();
 }
 
-void Job::SetAside(DeadLetter letter) {
-  ++dead_letter_count_;
-  const std::lock_guard lock(mutex_);
-  if (dead_letter_file_ != nullptr) {
-    const nlohmann::ordered_json line = {{"job", settings_.name},        {"function", letter.function},
-                                         {"input", letter.input},        {"reason", letter.reason},
-                                         {"row", letter.row}};
-    const std::string text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-    if (std::fwrite(text.data(), 1, text.size(), dead_letter_file_) != text.size() ||
-        std::fflush(dead_letter_file_) != 0) {
-      Log(LogLevel::kError, "runtime", "a dead letter could not be written to {}", Escaped(settings_.dead_letter_path));
-    }
-  }
-  if (dead_letters_.size() < kDeadLettersKept) dead_letters_.push_back(std::move(letter));
-}
-
 void Job::StopWith(const Status& status) {
   std::shared_ptr<Execution> running;
   {
@@ -288,11 +265,6 @@ Result<bool> Job::WaitEnd(int64_t timeout_ns) {
   changed_.wait_for(lock, std::chrono::nanoseconds(timeout_ns), [this] { return finished_; });
   if (finished_ && !status_.ok()) return status_;
   return finished_;
-}
-
-std::vector<DeadLetter> Job::DeadLetters() const {
-  const std::lock_guard lock(mutex_);
-  return dead_letters_;
 }
 
 }  // namespace mainstem::runtime

@@ -20,6 +20,7 @@
 #include "mainstem/plan/job_graph.h"
 #include "mainstem/runtime/background.h"
 #include "mainstem/runtime/checkpointing.h"
+#include "mainstem/runtime/dead_letters.h"
 #include "mainstem/runtime/execution.h"
 #include "mainstem/runtime/scheduler.h"
 #include "mainstem/services/journal/journal.h"
@@ -70,9 +71,6 @@ struct JobEnvironment {
   std::optional<JobDriver> driver;
 };
 
-/// Dead letters kept in memory; the count goes on beyond them, and a file holds all where one was asked for.
-constexpr size_t kDeadLettersKept = 100'000;
-
 /// Runs until its rows are read or written, it fails, or it is cancelled. Thread-safe.
 class Job : private SubtaskHost, private CheckpointHost {
  public:
@@ -99,7 +97,7 @@ class Job : private SubtaskHost, private CheckpointHost {
 
   /// JSON for progress displays and for the report at the end.
   std::string FiguresJson() const;
-  std::vector<DeadLetter> DeadLetters() const;
+  std::vector<DeadLetter> SetAside() const { return letters_->List(); }
   const Columns& output() const { return graph_.output; }
 
  private:
@@ -141,6 +139,7 @@ class Job : private SubtaskHost, private CheckpointHost {
   void AwaitMemory(Runnable* subtask) override;
   void AwaitTime(Runnable* subtask, int64_t after_ns) override;
   void Failed(SubtaskId id, const Status& status) override;
+  int64_t SetAsideBy(SubtaskId id) const override { return letters_->SetAsideBy(id); }
   bool Unaligned(int64_t checkpoint) const override;
   void SnapshotTaken(SubtaskId id, int64_t checkpoint, SubtaskSnapshot snapshot) override;
   void Ended(SubtaskId id, bool completed, std::vector<Committable> committables, Snapshot counters) override;
@@ -159,7 +158,6 @@ class Job : private SubtaskHost, private CheckpointHost {
   void StopWith(const Status& status);
   bool AnswersOutstanding() const;
   void WakeForMemory();
-  void SetAside(DeadLetter letter);
   int64_t AllocatedBytes() const;
   Sink* sink() const { return graph_.tasks.back().sink.get(); }
 
@@ -182,6 +180,7 @@ class Job : private SubtaskHost, private CheckpointHost {
   std::unique_ptr<BackgroundThread> background_thread_;
   Executor* executor_ = nullptr;
   Background* background_ = nullptr;
+  std::unique_ptr<DeadLetters> letters_;
   std::unique_ptr<Checkpointing> checkpointing_;
   std::thread control_;
 
@@ -190,7 +189,6 @@ class Job : private SubtaskHost, private CheckpointHost {
   std::atomic<int64_t> rows_read_{0};      // by whoever reads the root
   std::atomic<int64_t> bytes_read_{0};
   mutable std::atomic<int64_t> peak_bytes_{0};
-  std::atomic<int64_t> dead_letter_count_{0};
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;        // for those who wait for rows or the end
@@ -213,8 +211,6 @@ class Job : private SubtaskHost, private CheckpointHost {
   bool stop_after_savepoint_ = false;
   std::set<Runnable*> memory_waiters_;
   std::multimap<int64_t, Runnable*> timers_;
-  std::vector<DeadLetter> dead_letters_;
-  std::FILE* dead_letter_file_ = nullptr;
   // The watchdog's; of the control thread.
   int64_t last_moved_ns_ = 0;
   int64_t last_sum_ = -1;

@@ -121,7 +121,7 @@ void Job::TakeStopRequest() {
 void Job::Watch() {
   AllocatedBytes();
   const auto running = execution();
-  int64_t sum = rows_read_ + dead_letter_count_;
+  int64_t sum = rows_read_ + letters_->count();
   for (const Subtask* subtask : running->subtasks()) {
     sum += subtask->figures().source_rows + subtask->figures().rows_written;
     for (const auto& figures : subtask->chain().figures()) sum += figures->rows_in + figures->rows_out;
@@ -232,6 +232,7 @@ void Job::RestartLanes() {
       std::erase_if(failed_lanes_, [&](const FailedLane& lane) { return lane.id == id; });
       ++running_;
     }
+    letters_->GoBack(id);
     DiePoint("region.restart");
     if (status.ok()) status = running->RestartLane(id, std::move(*snapshot), taken_at, AttemptName());
     if (!status.ok()) {
@@ -279,6 +280,7 @@ void Job::RestartAll() {
     final_status_.reset();
   }
   past_executions_.push_back(old);
+  letters_->GoBackAll();
   attempt_stop_ = false;
   const auto restart = [&]() -> Status {
     ARROW_ASSIGN_OR_RAISE(RestoredState restored, checkpointing_->ReadRestored());

@@ -163,7 +163,7 @@ std::string Job::FiguresJson() const {
                {"source_bytes", source_bytes},
                {"rows", rows},
                {"bytes", bytes},
-               {"dead_letters", dead_letter_count_.load()},
+               {"dead_letters", letters_->count()},
                {"memory_bytes", allocated},
                {"peak_memory_bytes", peak_bytes_.load()},
                {"peak_process_bytes", PeakResidentBytes()},

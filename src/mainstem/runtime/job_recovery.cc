@@ -110,6 +110,7 @@ Status Job::OpenCheckpoints(std::optional<checkpoint::Manifest>* last) {
                          .next = largest + 1,
                          .clock = environment_.clock,
                          .host = this,
+                         .letters = letters_.get(),
                          .post = [this](std::function<void()> work) { background_->Post(std::move(work)); },
                          .plants = settings_.plants},
       *last ? &**last : nullptr);

@@ -173,7 +173,7 @@ TEST(Job, CountsDeadLettersAndWritesThemDown) {
                                    })});
   const auto job = StartJob(Graph({task}), {.name = "j", .dead_letter_path = path});
   ASSERT_TRUE(Read(*job).ok());
-  EXPECT_EQ(job->DeadLetters().size(), 20u);
+  EXPECT_EQ(job->SetAside().size(), 20u);
   EXPECT_THAT(job->FiguresJson(), HasSubstr("\"dead_letters\":20"));
   std::ifstream file(path);
   std::string line;

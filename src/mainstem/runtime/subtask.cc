@@ -210,6 +210,7 @@ void Subtask::SaveFigures(Snapshot& to) const {
   to.numbers["source_bytes"] = figures_.source_bytes;
   to.numbers["rows_written"] = figures_.rows_written;
   to.numbers["bytes_written"] = figures_.bytes_written;
+  to.numbers["set_aside"] = parts_.host->SetAsideBy(parts_.id);
 }
 
 Status Subtask::Restore(Snapshot snapshot) {

@@ -44,6 +44,8 @@ class SubtaskHost {
   virtual void AwaitMemory(Runnable* subtask) = 0;
   virtual void AwaitTime(Runnable* subtask, int64_t after_ns) = 0;
   virtual void Failed(SubtaskId id, const Status& status) = 0;
+  /// Rows that the subtask has set aside, for its snapshot.
+  virtual int64_t SetAsideBy(SubtaskId id) const = 0;
   /// Whether barriers of the checkpoint overtake what is in the channels.
   virtual bool Unaligned(int64_t checkpoint) const = 0;
   virtual void SnapshotTaken(SubtaskId id, int64_t checkpoint, SubtaskSnapshot snapshot) = 0;
