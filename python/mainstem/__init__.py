@@ -52,6 +52,7 @@ _HOMES = {
     "mainstem.schema": ("Schema",),
     "mainstem.sink": ("Sink", "SinkJob", "SinkWriter"),
     "mainstem.user_function": ("UserFunction", "udf", "udtf"),
+    "mainstem.window": ("Window", "row_number"),
     "mainstem.values": ("Audio", "AudioClip", "File", "Image", "VideoClip"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -136,5 +137,7 @@ if TYPE_CHECKING:
     from mainstem.values import File as File
     from mainstem.values import Image as Image
     from mainstem.values import VideoClip as VideoClip
+    from mainstem.window import Window as Window
+    from mainstem.window import row_number as row_number
 
     ai: AiFunctions

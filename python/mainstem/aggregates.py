@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mainstem.expressions import Expression
+    from mainstem.window import Window
 
 
 class AggregateExpression:
@@ -43,6 +44,16 @@ class AggregateExpression:
 
     def __call__(self) -> AggregateExpression:
         return self
+
+    def over(self, window: Window) -> Expression:
+        """As a running value beside every row: of the rows of its key up to this one. ``window`` says which keys, and
+        that the frame is running: ``Window().partition_by("k").rows_between(Window.unbounded_preceding,
+        Window.current_row)``. There are count, sum, mean, min and max. What comes of different keys has no order."""
+        from mainstem.window import over
+
+        # A running count of all rows is the row's number.
+        function = "row_number" if self._function == "count_all" else self._function
+        return over(function, self._expression, window)
 
     def to_json(self) -> dict[str, Any]:
         """The form that plans use."""

@@ -116,7 +116,8 @@ class Job:
 
     def rescale(self, task: int | str, parallelism: int) -> None:
         """Changes in how many subtasks a task runs, while it runs. ``task``: its number, or a part of its name, as
-        ``explain`` shows them. Only a task that reads a source and is joined to no other can be rescaled."""
+        ``explain`` shows them. Tasks that read a source, and those that take their keys of another (``over``,
+        ``drop_duplicates`` of rows without end), can be rescaled; it waits for the end of a checkpoint under way."""
         if isinstance(task, str):
             found = sorted({int(line["task"]) for line in self.progress()["operators"] if task in line["name"]})
             if len(found) != 1:

@@ -9,6 +9,7 @@
 #include "mainstem/base/suggestion.h"
 #include "mainstem/plan/call_placement.h"
 #include "mainstem/plan/logical_plan.h"
+#include "mainstem/plan/over_placement.h"
 
 namespace mainstem::plan {
 
@@ -92,9 +93,16 @@ class Binder {
     CallPlacement placement(plan_.user_functions, context_);
     std::vector<ExpressionPtr> expressions;
     for (const NamedExpression& projection : projections) expressions.push_back(projection.expression);
+    ARROW_ASSIGN_OR_RAISE(input, PlaceRunning(std::move(input), &expressions));
     ARROW_ASSIGN_OR_RAISE(input, placement.Place(std::move(input), &expressions));
     for (size_t i = 0; i < projections.size(); ++i) projections[i].expression = expressions[i];
     return MakeProjectNode(std::move(input), std::move(projections), *context_.registry);
+  }
+
+  Result<LogicalNodePtr> PlaceRunning(LogicalNodePtr input, std::vector<ExpressionPtr>* expressions) {
+    return PlaceOver(std::move(input), expressions, [this](LogicalNodePtr below, std::vector<NamedExpression> columns) {
+      return Project(std::move(below), std::move(columns));
+    });
   }
 
   Result<LogicalNodePtr> BindWithColumns(const PlanNode& node, const LogicalNodePtr& input) {
@@ -139,6 +147,7 @@ class Binder {
     CallPlacement placement(plan_.user_functions, context_);
     std::vector<ExpressionPtr> predicate = {node.expression};
     const size_t columns = input->columns.size();
+    ARROW_ASSIGN_OR_RAISE(input, PlaceRunning(std::move(input), &predicate));
     ARROW_ASSIGN_OR_RAISE(input, placement.Place(std::move(input), &predicate));
     ARROW_ASSIGN_OR_RAISE(BoundExpressionPtr bound, mainstem::Bind(predicate[0], input->columns, *context_.registry));
     if (!bound->type.IsBoolean()) {
@@ -219,6 +228,7 @@ class Binder {
   }
 
   Result<LogicalNodePtr> BindUnion(const Inputs& inputs) {
+    ARROW_RETURN_NOT_OK(CheckEnds(Inputs(inputs.begin(), inputs.end() - 1), "only the last input of a union may be endless"));
     for (const LogicalNodePtr& input : inputs) {
       if (input->columns.size() != inputs[0]->columns.size()) {
         return JobError(fmt::format("inputs have {} and {} columns", inputs[0]->columns.size(), input->columns.size()));
@@ -248,10 +258,12 @@ class Binder {
     return New(Kind::kUnion, std::move(renamed));
   }
 
-  static Status CheckKey(const Column& column, const char* what) {
-    if (column.type.kind() == TypeKind::kPlain && column.type.storage()->num_fields() == 0) return Status::OK();
-    return JobError(fmt::format("column '{}' is {} and cannot be {}; use hash() of it, or a part", column.name,
-                                column.type.ToString(), what));
+  // Of a step that gives nothing before it has seen all rows.
+  static Status CheckEnds(const Inputs& inputs, const char* instead) {
+    if (std::none_of(inputs.begin(), inputs.end(), [](const auto& input) { return IsUnbounded(*input); })) {
+      return Status::OK();
+    }
+    return JobError(fmt::format("its rows have no end and it needs all of them; {}", instead));
   }
 
   Result<LogicalNodePtr> BindDistinct(const PlanNode& node, const LogicalNodePtr& input) {
@@ -265,6 +277,7 @@ class Binder {
       ARROW_RETURN_NOT_OK(CheckKey(input->columns[static_cast<size_t>(index)], "compared for equality here"));
     }
     distinct->keep_first = node.keep == "first";
+    if (!distinct->keep_first) ARROW_RETURN_NOT_OK(CheckEnds({input}, "keep=\"first\" gives every row at once"));
     return distinct;
   }
 
@@ -288,6 +301,7 @@ class Binder {
   }
 
   Result<LogicalNodePtr> BindSort(const PlanNode& node, const LogicalNodePtr& input) {
+    ARROW_RETURN_NOT_OK(CheckEnds({input}, "sort what it writes"));
     const std::vector<NamedExpression> pass_through = PassThrough(input->columns);
     std::vector<ExpressionPtr> expressions;
     for (const PlanNode::SortBy& by : node.sort_by) expressions.push_back(by.expression);
@@ -304,6 +318,7 @@ class Binder {
   }
 
   Result<LogicalNodePtr> BindAggregate(const PlanNode& node, const LogicalNodePtr& input) {
+    ARROW_RETURN_NOT_OK(CheckEnds({input}, "running values (.over(…)) are there with every row"));
     std::vector<NamedExpression> below;
     LogicalNodePtr aggregate = New(Kind::kAggregate, {});
     for (const NamedExpression& key : node.columns) {
@@ -351,6 +366,7 @@ class Binder {
   }
 
   Result<LogicalNodePtr> BindJoin(const PlanNode& node, const Inputs& inputs) {
+    ARROW_RETURN_NOT_OK(CheckEnds(inputs, "join what it writes"));
     LogicalNodePtr join = New(Kind::kJoin, inputs);
     ARROW_ASSIGN_OR_RAISE(join->join, ParseJoinKind(node.how));
     join->left_on = node.left_on;

@@ -36,6 +36,7 @@ class ColumnPruning {
       }
       case Kind::kDistinct: return Narrowed(node, needed, node->names);
       case Kind::kJoin: return PruneJoin(node, needed);
+      case Kind::kOver: return PruneOver(node, needed);
       case Kind::kAggregate:
       case Kind::kUnion:
       case Kind::kWrite: break;
@@ -184,6 +185,29 @@ class ColumnPruning {
     copy->columns.clear();
     if (!node->call.replace) copy->columns = input->columns;
     for (const Column& output : node->call.outputs) copy->columns.push_back(output);
+    return copy;
+  }
+
+  Result<LogicalNodePtr> PruneOver(const LogicalNodePtr& node, const std::vector<std::string>& needed) {
+    auto copy = std::make_shared<LogicalNode>(*node);
+    std::vector<std::string> below = node->keys;
+    copy->aggregates.clear();
+    for (const AggregateCall& call : node->aggregates) {
+      if (!Has(needed, call.name)) continue;
+      copy->aggregates.push_back(call);
+      if (!call.column.empty()) below = Union(std::move(below), {call.column});
+    }
+    if (copy->aggregates.empty()) return Prune(node->inputs[0], needed);
+    for (const std::string& name : needed) {
+      if (FindColumn(node->inputs[0]->columns, name).ok()) below = Union(std::move(below), {name});
+    }
+    ARROW_ASSIGN_OR_RAISE(LogicalNodePtr input, Exactly(node->inputs[0], below));
+    copy->columns = input->columns;
+    for (const AggregateCall& call : copy->aggregates) {
+      ARROW_ASSIGN_OR_RAISE(const int index, FindColumn(node->columns, call.name));
+      copy->columns.push_back(node->columns[static_cast<size_t>(index)]);
+    }
+    copy->inputs = {std::move(input)};
     return copy;
   }
 

@@ -47,6 +47,11 @@ std::string Line(const LogicalNode& node) {
       }
       return fmt::format("aggregate {}{}{}", fmt::join(parts, ", "), node.keys.empty() ? "" : " by ",
                          fmt::join(node.keys, ", "));
+    case Kind::kOver:
+      for (const AggregateCall& call : node.aggregates) {
+        parts.push_back(fmt::format("{} = {}({})", call.name, call.function, call.column));
+      }
+      return fmt::format("over {} by {}", fmt::join(parts, ", "), fmt::join(node.keys, ", "));
     case Kind::kJoin:
       return fmt::format("join on {} = {}", fmt::join(node.left_on, ", "), fmt::join(node.right_on, ", "));
     case Kind::kWrite: return node.sink ? fmt::format("write {}", node.sink->Describe()) : "write";

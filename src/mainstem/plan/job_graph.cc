@@ -10,7 +10,10 @@
 #include "mainstem/data/row_origin.h"
 #include "mainstem/operators/explode.h"
 #include "mainstem/operators/fetch.h"
+#include "mainstem/operators/key_partition.h"
+#include "mainstem/operators/keyed_distinct.h"
 #include "mainstem/operators/limit.h"
+#include "mainstem/operators/over.h"
 #include "mainstem/operators/project.h"
 #include "mainstem/operators/table_function.h"
 
@@ -66,11 +69,13 @@ class GraphBuilder {
         return BuildRelational(node, "sort", fmt::format("{}", fmt::join(keys, ", ")), MakeSort(node.sort_keys));
       }
       case Kind::kDistinct:
+        if (node.keep_first && IsUnbounded(*node.inputs[0])) return BuildKeyedDistinct(node);
         return BuildRelational(node, "drop_duplicates", fmt::format("{}", fmt::join(node.names, ", ")),
                                MakeDistinct(node.names, node.keep_first));
       case Kind::kAggregate:
         return BuildRelational(node, "aggregate", fmt::format("by {}", fmt::join(node.keys, ", ")),
                                MakeAggregate(node.keys, node.aggregates, ToArrow(node.columns)));
+      case Kind::kOver: return BuildOver(node);
       case Kind::kJoin:
         return BuildRelational(node, "join",
                                fmt::format("{} = {}", fmt::join(node.left_on, ", "), fmt::join(node.right_on, ", ")),
@@ -121,6 +126,52 @@ class GraphBuilder {
                          .detail = std::move(detail),
                          .make = [step = std::move(step), inputs, output = ToArrow(node.columns)]()
                              -> Result<std::unique_ptr<Operator>> { return MakeRelational(step, inputs, output); }});
+  }
+
+  // A task behind an exchange by keys.
+  Result<size_t> Keyed(const LogicalNode& node, std::vector<int> keys, OperatorSpec spec) {
+    ARROW_ASSIGN_OR_RAISE(const size_t upstream, BuildNode(*node.inputs[0]));
+    TaskSpec task{.parallelism = std::min(parallelism_, kKeyGroups), .inputs = {upstream}, .keys = std::move(keys)};
+    task.output = ToArrow(node.columns);
+    spec.output = task.output;
+    task.operators.push_back(std::move(spec));
+    graph_.tasks.push_back(std::move(task));
+    return graph_.tasks.size() - 1;
+  }
+
+  static Result<std::vector<int>> Positions(const Columns& columns, const std::vector<std::string>& names) {
+    std::vector<int> positions;
+    for (const std::string& name : names) {
+      ARROW_ASSIGN_OR_RAISE(const int position, FindColumn(columns, name));
+      positions.push_back(position);
+    }
+    return positions;
+  }
+
+  Result<size_t> BuildKeyedDistinct(const LogicalNode& node) {
+    ARROW_ASSIGN_OR_RAISE(const std::vector<int> keys, Positions(node.inputs[0]->columns, node.names));
+    return Keyed(node, keys, {.name = "drop_duplicates",
+                              .detail = fmt::format("{}", fmt::join(node.names, ", ")),
+                              .make = [keys]() -> Result<std::unique_ptr<Operator>> { return MakeKeyedDistinct(keys); }});
+  }
+
+  Result<size_t> BuildOver(const LogicalNode& node) {
+    const Columns& input = node.inputs[0]->columns;
+    ARROW_ASSIGN_OR_RAISE(const std::vector<int> keys, Positions(input, node.keys));
+    std::vector<OverCall> calls;
+    std::vector<std::string> detail;
+    for (const AggregateCall& call : node.aggregates) {
+      OverCall over{.function = call.function};
+      if (!call.column.empty()) {
+        ARROW_ASSIGN_OR_RAISE(over.column, FindColumn(input, call.column));
+      }
+      detail.push_back(fmt::format("{}({})", call.function, call.column));
+      calls.push_back(std::move(over));
+    }
+    return Keyed(node, keys, {.name = "over",
+                              .detail = fmt::format("{} by {}", fmt::join(detail, ", "), fmt::join(node.keys, ", ")),
+                              .make = [keys, calls, output = ToArrow(node.columns)]()
+                                  -> Result<std::unique_ptr<Operator>> { return MakeOver(keys, calls, output); }});
   }
 
   static bool Costly(const BoundExpression& expression) {
@@ -274,8 +325,10 @@ std::string ToString(const JobGraph& graph) {
     const TaskSpec& task = graph.tasks[i];
     text += fmt::format("task {} × {}", i, task.parallelism);
     if (!task.inputs.empty()) {
-      text += fmt::format("  ({} task {})", task.parallelism == 1 ? "gathers" : "takes its share of",
-                          fmt::join(task.inputs, ", "));
+      const char* takes = !task.keys.empty()      ? "takes its keys of"
+                          : task.parallelism == 1 ? "gathers"
+                                                  : "takes its share of";
+      text += fmt::format("  ({} task {})", takes, fmt::join(task.inputs, ", "));
     }
     text += "\n";
     if (task.source) text += fmt::format("  source   {}\n", task.source->Describe());

@@ -28,14 +28,17 @@ struct TaskSpec {
   ScanRequest scan;
   std::vector<size_t> inputs;              ///< upstream tasks; the position is the operator's input number
   bool concatenates = false;               ///< a union: one input after the other, in one order of its own
+  std::vector<int> keys;                   ///< columns of the one input by whose values its rows are spread; else none
   std::vector<OperatorSpec> operators;
   std::shared_ptr<Sink> sink;              ///< of the last task, where rows are written
   std::shared_ptr<arrow::Schema> output;
 };
 
-/// Edges: equal parallelism is never joined today; one to many spreads batches by their order, many to one gathers
-/// them in order. Tasks stand in topological order; the last one is the root.
+/// Edges: equal parallelism is never joined but by keys; one to many spreads batches by their order, many to one gathers
+/// them in order. A task with keys gets each row in the subtask that owns the row's key, every key's rows in the order of
+/// the source; what it makes is read as it comes. Tasks stand in topological order; the last one is the root.
 struct JobGraph {
+  bool keyed(size_t task) const { return !tasks[task].keys.empty(); }
   std::vector<TaskSpec> tasks;
   std::vector<ServiceSpec> services;
   Columns output;

@@ -1,7 +1,9 @@
 #include "mainstem/plan/logical_plan.h"
 
+#include <arrow/type.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 namespace mainstem::plan {
@@ -33,6 +35,18 @@ LogicalNodePtr WithInputs(const LogicalNodePtr& node, std::vector<LogicalNodePtr
   auto copy = std::make_shared<LogicalNode>(*node);
   copy->inputs = std::move(inputs);
   return copy;
+}
+
+bool IsUnbounded(const LogicalNode& node) {
+  if (node.kind == LogicalNode::Kind::kSource) return node.source->unbounded();
+  if (node.kind == LogicalNode::Kind::kLimit && node.count) return false;
+  return std::any_of(node.inputs.begin(), node.inputs.end(), [](const auto& input) { return IsUnbounded(*input); });
+}
+
+Status CheckKey(const Column& column, const char* what) {
+  if (column.type.kind() == TypeKind::kPlain && column.type.storage()->num_fields() == 0) return Status::OK();
+  return JobError(fmt::format("column '{}' is {} and cannot be {}; use hash() of it, or a part", column.name,
+                              column.type.ToString(), what));
 }
 
 }  // namespace mainstem::plan

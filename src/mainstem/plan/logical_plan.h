@@ -33,8 +33,8 @@ struct PlannedCall {
 /// before they change.
 struct LogicalNode {
   enum class Kind {
-    kSource, kProject, kFilter, kLimit, kExplode, kLateral, kCall, kFetch, kUnion, kDistinct, kSort, kAggregate, kJoin,
-    kWrite
+    kSource, kProject, kFilter, kLimit, kExplode, kLateral, kCall, kFetch, kUnion, kDistinct, kSort, kAggregate, kOver,
+    kJoin, kWrite
   };
   Kind kind = Kind::kSource;
   std::vector<LogicalNodePtr> inputs;
@@ -56,8 +56,8 @@ struct LogicalNode {
   std::vector<std::string> names;             // kDistinct: subset
   bool keep_first = true;                     // kDistinct
   std::vector<SortKey> sort_keys;             // kSort
-  std::vector<std::string> keys;              // kAggregate
-  std::vector<AggregateCall> aggregates;      // kAggregate
+  std::vector<std::string> keys;              // kAggregate, kOver
+  std::vector<AggregateCall> aggregates;      // kAggregate, kOver
   JoinKind join = JoinKind::kInner;           // kJoin
   std::vector<std::string> left_on;           // kJoin
   std::vector<std::string> right_on;          // kJoin
@@ -86,6 +86,11 @@ LogicalNodePtr WithInputs(const LogicalNodePtr& node, std::vector<LogicalNodePtr
 /// A project over `input`; its columns are bound and checked.
 Result<LogicalNodePtr> MakeProjectNode(LogicalNodePtr input, std::vector<NamedExpression> projections,
                                        const Registry& registry);
+
+/// Whether the node's rows have no end.
+bool IsUnbounded(const LogicalNode& node);
+/// An error when values of the column cannot be compared for equality; `what` says what the column was to be.
+Status CheckKey(const Column& column, const char* what);
 
 /// The plan as an indented tree, root first.
 std::string ToString(const LogicalNode& node);

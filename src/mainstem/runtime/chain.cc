@@ -225,6 +225,23 @@ Status Chain::Restore(Snapshot snapshot) {
   return Status::OK();
 }
 
+Snapshot Chain::TakeFirst() {
+  Stage& stage = *stages_[0];
+  Snapshot part;
+  part.batches["queue"] = {stage.queue_.begin(), stage.queue_.end()};
+  stage.queue_.clear();
+  part.Add("state", stage.state_.Take());
+  Snapshot snapshot;
+  snapshot.Add("operator/0", std::move(part));
+  return snapshot;
+}
+
+Status Chain::GiveFirst(Snapshot snapshot) {
+  Snapshot part = snapshot.Extract("operator/0");
+  for (Batch& batch : part.Take("queue")) stages_[0]->queue_.push_back(std::move(batch));
+  return stages_[0]->state_.Restore(part.Extract("state"));
+}
+
 Result<bool> Chain::DeliverAnswers() {
   std::deque<Answer> answers;
   {

@@ -62,6 +62,12 @@ class Chain {
   Snapshot Take() const;
   /// Before the first step.
   Status Restore(Snapshot snapshot);
+  /// Whether it has been told that nothing more will be read.
+  bool input_ended() const { return input_ended_; }
+  /// State of the first operator, and the batches that wait for it, taken out; named as in Take. GiveFirst puts such in:
+  /// the state in the place of what is there.
+  Snapshot TakeFirst();
+  Status GiveFirst(Snapshot snapshot);
   /// A planted defect: what is answered to `old`, an earlier attempt at the same lane, answers this one.
   void AnswerForOld(const Chain& old);
   /// Calls and fetches that have not been answered.

@@ -27,11 +27,10 @@ void Channel::PushBarrier(int64_t checkpoint) {
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
-    if (capturing_ == checkpoint) {
-      capturing_ = 0;
-    } else {
-      items_.push_back({.barrier = checkpoint});
-    }
+    // A producer that was busy for long may leave out the barrier of a checkpoint that was given up meanwhile.
+    const bool ends_capture = capturing_ == checkpoint;
+    if (checkpoint >= capturing_) capturing_ = 0;
+    if (!ends_capture) items_.push_back({.barrier = checkpoint});
   }
   wake_consumer_();
 }
@@ -135,6 +134,15 @@ bool Channel::CaptureComplete() const {
 std::vector<Batch> Channel::TakeCaptured() {
   const std::lock_guard lock(mutex_);
   return std::exchange(captured_, {});
+}
+
+std::vector<Batch> Channel::TakeAll() {
+  const std::lock_guard lock(mutex_);
+  std::vector<Batch> batches;
+  for (Item& item : items_) batches.push_back(std::move(item.batch));
+  items_.clear();
+  bytes_ = 0;
+  return batches;
 }
 
 void Channel::Restore(std::vector<Batch> batches) {

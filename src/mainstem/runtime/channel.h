@@ -23,7 +23,8 @@ class Channel {
   // The producer's side.
   bool HasRoom() const;
   void Push(Batch batch);
-  /// Everything before it belongs to the checkpoint; where the consumer captures already, it ends the capture.
+  /// Everything before it belongs to the checkpoint; where the consumer captures already, it (or a later one) ends the
+  /// capture.
   void PushBarrier(int64_t checkpoint);
   /// No batch follows.
   void End();
@@ -55,6 +56,8 @@ class Channel {
   bool CaptureComplete() const;
   std::vector<Batch> TakeCaptured();
 
+  /// Takes out all batches. Only where no barrier is inside and nobody else is at work on the channel.
+  std::vector<Batch> TakeAll();
   /// Puts back what a snapshot kept, whatever the room.
   void Restore(std::vector<Batch> batches);
   int64_t bytes() const;

@@ -103,6 +103,12 @@ bool Checkpointing::AddLane(SubtaskId lane) {
   return coordinator_->OnLaneAdded(ToLane(lane), pointwise_ ? lane.lane : 0);
 }
 
+Status Checkpointing::WhileIdle(const std::function<Status(const std::function<bool(SubtaskId)>&)>& change) {
+  const std::lock_guard lock(mutex_);
+  if (!coordinator_->idle()) return RetryError("a checkpoint is under way");
+  return change([&](SubtaskId lane) { return coordinator_->OnLaneAdded(ToLane(lane), pointwise_ ? lane.lane : 0); });
+}
+
 void Checkpointing::Tick() {
   const std::lock_guard lock(mutex_);
   Carry(coordinator_->OnTick(parts_.clock->MonotonicNs()));

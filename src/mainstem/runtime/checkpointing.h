@@ -78,6 +78,9 @@ class Checkpointing {
   void Begin(const std::vector<SubtaskId>& lanes, bool pointwise);
   /// False when it is too late for another one.
   bool AddLane(SubtaskId lane);
+  /// Runs a change while no checkpoint is under way and none can begin; a retry error where one is. The change is given
+  /// AddLane.
+  Status WhileIdle(const std::function<Status(const std::function<bool(SubtaskId)>&)>& change);
   void Tick();
   int64_t next_tick_ns() const;
 

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "mainstem/runtime/rekeying.h"
+
 namespace mainstem::runtime {
 namespace {
 
@@ -72,6 +74,7 @@ Status Execution::Prepare(const RestoredState& restored) {
     const int lanes = std::max(specs[i].parallelism, LanesIn(restored, i));
     for (int lane = 0; lane < lanes; ++lane) task.slots.push_back(std::make_shared<Slot>());
     task.outputs.resize(task.slots.size());
+    for (int lane = 0; graph().keyed(i) && lane < specs[i].parallelism; ++lane) task.owners.push_back(lane);
     for (size_t k = i + 1; k < specs.size(); ++k) {
       if (std::find(specs[k].inputs.begin(), specs[k].inputs.end(), i) != specs[k].inputs.end()) task.reader = k;
     }
@@ -104,20 +107,55 @@ std::function<void()> Execution::WakeSlot(const std::shared_ptr<Slot>& slot) con
   };
 }
 
+bool Execution::Owns(const Task& task, int lane) {
+  return std::find(task.owners.begin(), task.owners.end(), lane) != task.owners.end();
+}
+
+InputGate::Reads Execution::ReadsOf(size_t upstream) const {
+  return graph().keyed(upstream) ? InputGate::Reads::kAsTheyCome : InputGate::Reads::kInOrder;
+}
+
+std::shared_ptr<Channel> Execution::MakeOutput(size_t index, size_t lane, size_t reader_lane) {
+  const Task& task = tasks_[index];
+  auto channel = MakeChannel(task, index, lane, reader_lane);
+  const bool wanted = !task.reader || !graph().keyed(*task.reader) ||
+                      Owns(tasks_[*task.reader], static_cast<int>(reader_lane));
+  if (!wanted) channel->Close();
+  return channel;
+}
+
 std::shared_ptr<Channel> Execution::MakeChannel(const Task& task, size_t index, size_t lane, size_t reader_lane) {
-  const int64_t share = parts_.memory_budget / (32 * std::max<int64_t>(1, graph().tasks[index].parallelism));
+  // Where rows are spread by keys, every lane has a channel to every reader.
+  const bool spreads = task.reader && graph().keyed(*task.reader);
+  const int64_t sharers = std::max<int64_t>(1, graph().tasks[index].parallelism) *
+                          (spreads ? std::max<int64_t>(1, graph().tasks[*task.reader].parallelism) : 1);
+  const int64_t share = parts_.memory_budget / (32 * sharers);
   const int64_t bytes = std::min(std::max<int64_t>(share, 1 << 20), parts_.channel_bytes_most);
   return std::make_shared<Channel>(
       bytes, WakeSlot(task.slots[lane]),
       task.reader ? WakeSlot(tasks_[*task.reader].slots[reader_lane]) : parts_.wake_reader);
 }
 
+// Keys may be divided among other lanes than those that left the snapshots.
+Status Execution::RekeyRestored(size_t index, RestoredState& restored) {
+  const auto task = static_cast<int>(index);
+  std::map<int, Snapshot> lanes;
+  for (auto& [id, snapshot] : restored.lanes) {
+    if (id.task == task) lanes[id.lane] = std::move(snapshot);
+  }
+  if (lanes.empty()) return Status::OK();
+  ARROW_RETURN_NOT_OK(Rekey(graph().tasks[index].keys, tasks_[index].owners, parts_.plants, &lanes));
+  for (auto& [lane, snapshot] : lanes) restored.lanes[{task, lane}] = std::move(snapshot);
+  return Status::OK();
+}
+
 Status Execution::BuildTask(size_t index, RestoredState& restored) {
   Task& task = tasks_[index];
   const plan::TaskSpec& spec = graph().tasks[index];
+  if (graph().keyed(index)) ARROW_RETURN_NOT_OK(RekeyRestored(index, restored));
   const size_t readers = spec.sink ? 0 : task.reader ? tasks_[*task.reader].slots.size() : 1;
   for (size_t lane = 0; lane < task.slots.size(); ++lane) {
-    for (size_t r = 0; r < readers; ++r) task.outputs[lane].push_back(MakeChannel(task, index, lane, r));
+    for (size_t r = 0; r < readers; ++r) task.outputs[lane].push_back(MakeOutput(index, lane, r));
   }
   for (size_t lane = 0; lane < task.slots.size(); ++lane) {
     const SubtaskId id{static_cast<int>(index), static_cast<int>(lane)};
@@ -133,7 +171,7 @@ Status Execution::BuildTask(size_t index, RestoredState& restored) {
   if (!task.reader && !spec.sink) {
     std::vector<std::shared_ptr<Channel>> channels;
     for (const auto& outputs : task.outputs) channels.push_back(outputs[0]);
-    result_ = std::make_unique<OrderedMerge>(std::move(channels));
+    result_ = std::make_unique<InputGate>(std::move(channels), ReadsOf(index));
   }
   return Status::OK();
 }
@@ -161,13 +199,22 @@ Result<std::unique_ptr<Subtask>> Execution::BuildLane(size_t index, int lane, co
   parts.scan = spec.scan;
   parts.scan_schema = task.scan_schema;
   parts.splits = task.splits;
-  parts.renumber = spec.concatenates;
+  parts.concatenates = spec.concatenates;
+  parts.renumber = spec.concatenates || graph().keyed(index);
+  // A lane that owns no keys any more does what it has and gets nothing new.
+  const bool cut_off = graph().keyed(index) && !Owns(task, lane);
   for (const size_t upstream : spec.inputs) {
+    parts.renumber |= graph().keyed(upstream);
+    if (cut_off) continue;
     std::vector<std::shared_ptr<Channel>> channels;
     for (const auto& producer : tasks_[upstream].outputs) channels.push_back(producer[position]);
-    parts.inputs.push_back(std::make_unique<OrderedMerge>(std::move(channels)));
+    parts.inputs.push_back(std::make_unique<InputGate>(std::move(channels), ReadsOf(upstream)));
   }
   parts.router = task.router;
+  if (task.reader) {
+    parts.reader_keys = graph().tasks[*task.reader].keys;
+    parts.owners = tasks_[*task.reader].owners;
+  }
   parts.outputs = task.outputs[position];
   parts.barrier = barrier;
   parts.retiring = retiring;
@@ -222,53 +269,6 @@ Status Execution::RestartLane(SubtaskId id, std::optional<Snapshot> snapshot, in
   return Status::OK();
 }
 
-Result<std::vector<SubtaskId>> Execution::Rescale(int task_index, int lanes, int64_t barrier,
-                                                     const std::function<bool(SubtaskId)>& announce) {
-  const auto index = static_cast<size_t>(task_index);
-  if (task_index < 0 || index >= tasks_.size()) return JobError(fmt::format("there is no task {}", task_index));
-  Task& task = tasks_[index];
-  if (!task.splits || !pointwise()) {
-    return JobError(fmt::format("task {} ({}) cannot be rescaled while it runs: only a task that reads a source and is "
-                                "joined to no other can",
-                                task_index, graph().tasks[index].name));
-  }
-  std::vector<std::shared_ptr<Slot>> added;
-  {
-    const std::lock_guard lock(mutex_);
-    // A lane that retires, or has, keeps its number: its snapshots and its splits go by it. New ones come behind.
-    int active = 0;
-    for (const auto& slot : task.slots) {
-      Subtask* subtask = slot->subtask.load();
-      if (subtask->retiring() || subtask->wait() == Wait::kEnded) continue;
-      if (++active <= lanes) continue;
-      subtask->Retire();
-      parts_.executor->Wake(subtask);
-    }
-    for (; active < lanes; ++active) {
-      const auto lane = static_cast<int>(task.slots.size());
-      task.slots.push_back(std::make_shared<Slot>());
-      task.outputs.emplace_back();
-      ARROW_ASSIGN_OR_RAISE(auto subtask, BuildLane(index, lane, parts_.attempt, barrier, /*retiring=*/false));
-      task.slots.back()->subtask = subtask.get();
-      subtasks_.push_back(std::move(subtask));  // barriers reach it from here on
-      added.push_back(task.slots.back());
-    }
-  }
-  // Without the lock: whoever hears of them may be waiting for it.
-  std::vector<SubtaskId> ids;
-  for (const auto& slot : added) {
-    Subtask* subtask = slot->subtask.load();
-    if (!announce(subtask->id())) {
-      subtask->CallOff();
-      continue;
-    }
-    slot->started = true;
-    parts_.executor->Wake(subtask);
-    ids.push_back(subtask->id());
-  }
-  return ids;
-}
-
 std::map<int, std::string> Execution::SourceStates(const std::map<SubtaskId, int64_t>& taken_at) const {
   std::map<int, std::string> states;
   for (size_t i = 0; i < tasks_.size(); ++i) {
@@ -304,6 +304,7 @@ std::vector<SubtaskId> Execution::lanes() const {
 
 int Execution::active_lanes(int task) const {
   const std::lock_guard lock(mutex_);
+  if (graph().keyed(static_cast<size_t>(task))) return static_cast<int>(tasks_[static_cast<size_t>(task)].owners.size());
   int active = 0;
   for (const auto& slot : tasks_[static_cast<size_t>(task)].slots) {
     const Subtask* subtask = slot->subtask.load();

@@ -52,10 +52,14 @@ class Execution {
   /// Puts a new subtask in the place of one that has failed, from its snapshot or, without one, from the beginning.
   /// Only where the lane is a region of its own.
   Status RestartLane(SubtaskId id, std::optional<Snapshot> snapshot, int64_t taken_at, const std::string& attempt);
-  /// Changes how many lanes of a task that reads a source take splits. Lanes that come have passed `barrier`; they are
-  /// announced before they run, and do not where that is answered with false.
-  Result<std::vector<SubtaskId>> Rescale(int task, int lanes, int64_t barrier,
-                                         const std::function<bool(SubtaskId)>& announce);
+  /// Says that a lane comes, before it runs; where that is answered with false, it does not.
+  using Announce = std::function<bool(SubtaskId)>;
+  /// Runs a change while no checkpoint is under way and none can begin; a retry error where one is.
+  using WhileIdle = std::function<Status(const std::function<Status(const Announce&)>&)>;
+  /// Changes how many lanes of a task take splits, or own keys. Only of tasks that read a source or stand behind an
+  /// exchange by keys. Lanes that come have passed `barrier`, the newest one. Returns how many came. A retry error says
+  /// that it can be done in a moment.
+  Result<int> Rescale(int task, int lanes, int64_t barrier, const Announce& announce, const WhileIdle& while_idle);
 
   /// State of every source, as of the barriers named.
   std::map<int, std::string> SourceStates(const std::map<SubtaskId, int64_t>& taken_at) const;
@@ -67,7 +71,7 @@ class Execution {
   int active_lanes(int task) const;
   /// Every lane is a region of its own: nothing joins them but the queue of splits.
   bool pointwise() const { return graph().tasks.size() == 1; }
-  OrderedMerge* result() const { return result_.get(); }
+  InputGate* result() const { return result_.get(); }
   const plan::JobGraph& graph() const { return *parts_.graph; }
 
  private:
@@ -81,6 +85,7 @@ class Execution {
     std::shared_ptr<arrow::Schema> scan_schema;
     std::shared_ptr<Router> router;
     std::vector<std::shared_ptr<Slot>> slots;                  // by lane
+    std::vector<int> owners;                                   // lanes among which keys are divided, in that order
     std::vector<std::vector<std::shared_ptr<Channel>>> outputs;  // lane, the reader's lane
     std::optional<size_t> reader;
   };
@@ -88,16 +93,30 @@ class Execution {
   explicit Execution(ExecutionParts parts) : parts_(std::move(parts)) {}
   Status Prepare(const RestoredState& restored);
   Status BuildTask(size_t index, RestoredState& restored);
+  Status RekeyRestored(size_t index, RestoredState& restored);
   Result<std::unique_ptr<Subtask>> BuildLane(size_t index, int lane, const std::string& attempt, int64_t barrier,
                                              bool retiring);
   std::shared_ptr<Channel> MakeChannel(const Task& task, size_t index, size_t lane, size_t reader_lane);
+  /// The same, closed where the reader's lane owns no keys.
+  std::shared_ptr<Channel> MakeOutput(size_t index, size_t lane, size_t reader_lane);
+  InputGate::Reads ReadsOf(size_t upstream) const;
+  static bool Owns(const Task& task, int lane);
+  Result<int> RescaleAlone(size_t index, int lanes, int64_t barrier, const Announce& announce);
+  Result<int> RescaleJoined(size_t index, int lanes, int64_t barrier, const WhileIdle& while_idle);
+  Result<int> Change(size_t index, int lanes, int64_t barrier, const Announce& announce);
+  std::vector<Subtask*> Around(size_t index) const;
+  Status CheckMayChange(size_t index) const;
+  Result<std::vector<Subtask*>> BuildAdded(size_t index, int count, int64_t barrier);
+  Status MoveKeys(size_t index, const std::vector<int>& from, const std::vector<int>& owners);
+  void Join(size_t index, const std::vector<Subtask*>& added);
   std::function<void()> WakeSlot(const std::shared_ptr<Slot>& slot) const;
 
   ExecutionParts parts_;
+  std::mutex rescaling_;                              // one at a time
   mutable std::mutex mutex_;
   std::vector<Task> tasks_;                           // lanes guarded by mutex_, as are the following
   std::vector<std::unique_ptr<Subtask>> subtasks_;    // also those that have been replaced: somebody may hold them
-  std::unique_ptr<OrderedMerge> result_;
+  std::unique_ptr<InputGate> result_;
 };
 
 }  // namespace mainstem::runtime

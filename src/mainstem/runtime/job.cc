@@ -231,13 +231,13 @@ void Job::Ended(SubtaskId id, bool completed, std::vector<Committable> committab
 bool Job::finished() const {
   const auto running = execution();
   const std::lock_guard lock(mutex_);
-  OrderedMerge* result = running ? running->result() : nullptr;
+  InputGate* result = running ? running->result() : nullptr;
   return finished_ && (result == nullptr || result->Drained() || !status_.ok());
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> Job::Next(int64_t timeout_ns) {
   const auto running = execution();
-  OrderedMerge* result = running ? running->result() : nullptr;
+  InputGate* result = running ? running->result() : nullptr;
   if (result == nullptr) return JobError("a job that writes has no rows to read");
   std::unique_lock lock(mutex_);
   const int64_t deadline = environment_.clock->MonotonicNs() + timeout_ns;

@@ -15,6 +15,9 @@
 namespace mainstem::runtime {
 namespace {
 
+constexpr int64_t kRescaleTimeoutNs = 60'000'000'000;         // checkpoints may follow one another without a gap
+constexpr auto kRescalePause = std::chrono::milliseconds(5);  // until the next try
+
 // The graph as text without what may differ between two runs: parallelism.
 std::string Description(const plan::JobGraph& graph) {
   plan::JobGraph same = graph;
@@ -197,17 +200,34 @@ Status Job::Rescale(int task, int lanes) {
   if (lanes < 1 || lanes > 4096) return JobError("a task runs in 1 to 4096 subtasks");
   const auto running = execution();
   if (!running || stop_) return JobError("the job does not run");
-  ARROW_ASSIGN_OR_RAISE(const auto added,
-                        running->Rescale(task, lanes, checkpointing_ ? checkpointing_->newest() : 0, [this](SubtaskId id) {
-                          if (checkpointing_ && !checkpointing_->AddLane(id)) return false;
-                          const std::lock_guard lock(mutex_);
-                          // Without checkpoints nobody else says whether all is done already.
-                          if (stop_ || finished_ || (!checkpointing_ && running_ == 0)) return false;
-                          ++running_;
-                          return true;
-                        }));
-  Log(LogLevel::kInfo, "runtime", "task {} runs in {} subtasks now ({} came)", task, lanes, added.size());
-  return Status::OK();
+  const auto count = [this](SubtaskId) {
+    const std::lock_guard lock(mutex_);
+    // Without checkpoints nobody else says whether all is done already.
+    if (stop_ || finished_ || (!checkpointing_ && running_ == 0)) return false;
+    ++running_;
+    return true;
+  };
+  const auto announce = [&](SubtaskId id) { return (!checkpointing_ || checkpointing_->AddLane(id)) && count(id); };
+  const auto while_idle = [&](const std::function<Status(const Execution::Announce&)>& change) {
+    if (!checkpointing_) return change(count);
+    return checkpointing_->WhileIdle(
+        [&](const auto& add_lane) { return change([&](SubtaskId id) { return add_lane(id) && count(id); }); });
+  };
+  const int64_t begun = environment_.clock->MonotonicNs();
+  while (true) {
+    const int64_t newest = checkpointing_ ? checkpointing_->newest() : 0;
+    const Result<int> came = running->Rescale(task, lanes, newest, announce, while_idle);
+    if (came.ok()) {
+      Log(LogLevel::kInfo, "runtime", "task {} runs in {} subtasks now ({} came)", task, lanes, *came);
+      return Status::OK();
+    }
+    // What is driven from outside cannot wait here.
+    const bool over = environment_.clock->MonotonicNs() - begun > kRescaleTimeoutNs || environment_.driver;
+    if (ClassOf(came.status()) != ErrorClass::kRetry || over) return came.status();
+    std::unique_lock lock(mutex_);
+    if (stop_ || finished_) return JobError("the job does not run");
+    changed_.wait_for(lock, kRescalePause);
+  }
 }
 
 }  // namespace mainstem::runtime

@@ -10,6 +10,7 @@ struct Plants {
   bool commit_on_prepare = false;          ///< what is staged becomes visible at the barrier
   bool no_recommit_on_restore = false;     ///< what was pending when the process died is forgotten
   bool keep_only_newest_pending = false;   ///< a commit that failed is forgotten by the next checkpoint
+  bool uneven_key_groups = false;          ///< state moves by other runs of key groups than rows
   bool accept_stale_replies = false;       ///< a reply to an earlier attempt answers a call of this one
 };
 

@@ -179,11 +179,10 @@ TEST_P(Recovery, AChangedJobIsRefusedAndSaysWhatDiffers) {
 
 TEST_P(Recovery, LanesComeAndGoWhileItRuns) {
   const auto job = *Start(Graph(2), 4);
-  const bool pointwise = GetParam().topology == Topology::kPointwise || GetParam().topology == Topology::kCalls;
   for (const int lanes : {4, 1, 3, 2, 5, 1, 4}) {
     const Status status = job->Rescale(0, lanes);
     if (job->finished()) break;
-    ASSERT_EQ(status.ok(), pointwise) << status;
+    ASSERT_TRUE(status.ok()) << status;
     const int64_t completed = Completed(*job);
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (!job->finished() && Completed(*job) == completed) {

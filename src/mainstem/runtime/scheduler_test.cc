@@ -8,7 +8,7 @@
 #include <random>
 
 #include "mainstem/runtime/channel.h"
-#include "mainstem/runtime/ordered_merge.h"
+#include "mainstem/runtime/input_gate.h"
 
 namespace mainstem::runtime {
 namespace {
@@ -174,13 +174,13 @@ struct Merged {
     for (size_t i = 0; i < producers; ++i) {
       channels.push_back(std::make_shared<Channel>(1 << 20, [] {}, [] {}));
     }
-    merge = std::make_unique<OrderedMerge>(channels);
+    merge = std::make_unique<InputGate>(channels);
   }
   std::vector<std::shared_ptr<Channel>> channels;
-  std::unique_ptr<OrderedMerge> merge;
+  std::unique_ptr<InputGate> merge;
 };
 
-TEST(OrderedMerge, GivesTheNextOrderAtOnceAndWaitsForAnEarlierOne) {
+TEST(InputGate, GivesTheNextOrderAtOnceAndWaitsForAnEarlierOne) {
   Merged merged(2);
   merged.channels[0]->Push(Numbered(0, 100, true));
   EXPECT_EQ(ValueOf(*merged.merge->Pop()), 100);
@@ -194,7 +194,7 @@ TEST(OrderedMerge, GivesTheNextOrderAtOnceAndWaitsForAnEarlierOne) {
   EXPECT_EQ(ValueOf(*merged.merge->Pop()), 102);
 }
 
-TEST(OrderedMerge, GoesOnWhereAProducerEndsWithoutTheMark) {
+TEST(InputGate, GoesOnWhereAProducerEndsWithoutTheMark) {
   Merged merged(2);
   merged.channels[0]->Push(Numbered(0, 100, false));
   merged.channels[0]->End();
@@ -206,7 +206,7 @@ TEST(OrderedMerge, GoesOnWhereAProducerEndsWithoutTheMark) {
   EXPECT_TRUE(merged.merge->Drained());
 }
 
-TEST(OrderedMerge, RestoresTheOrderOfRandomProducers) {
+TEST(InputGate, RestoresTheOrderOfRandomProducers) {
   for (unsigned seed = 0; seed < 50; ++seed) {
     std::mt19937 random(seed);
     Merged merged(4);

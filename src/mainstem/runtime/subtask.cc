@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "mainstem/operators/key_partition.h"
+
 namespace mainstem::runtime {
 
 std::string_view ToString(Wait wait) {
@@ -29,6 +31,8 @@ void Subtask::EachInputChannel(Visit visit) const {
 
 bool Subtask::Run() {
   constexpr int kStepsAtOnce = 16;
+  const std::unique_lock lock(running_, std::try_to_lock);
+  if (!lock) return false;
   if (ended_) return false;
   if (born_ended_) {
     End(true);
@@ -54,6 +58,7 @@ bool Subtask::Run() {
 
 // One step, the one nearest the sink that can be taken.
 Result<bool> Subtask::StepOnce() {
+  ARROW_RETURN_NOT_OK(spoiled_);
   ARROW_ASSIGN_OR_RAISE(const bool passed, CheckBarriers());
   if (passed) return true;
   ARROW_ASSIGN_OR_RAISE(const bool delivered, Deliver());
@@ -231,6 +236,11 @@ Status Subtask::Restore(Snapshot snapshot) {
     ARROW_ASSIGN_OR_RAISE(auto reader, parts_.source->Open(*split_, parts_.scan));
     ARROW_ASSIGN_OR_RAISE(reader_, Skipping(std::move(reader), rows_read_));
   }
+  RestoreInputs(snapshot);
+  return parts_.chain->Restore(snapshot.Extract("chain"));
+}
+
+void Subtask::RestoreInputs(Snapshot& snapshot) {
   for (size_t i = 0; i < parts_.inputs.size(); ++i) {
     parts_.inputs[i]->Restore(snapshot.Extract("input/" + std::to_string(i)));
     const auto& channels = parts_.inputs[i]->channels();
@@ -238,7 +248,32 @@ Status Subtask::Restore(Snapshot snapshot) {
       channels[lane]->Restore(snapshot.Take("channel/" + std::to_string(i) + "/" + std::to_string(lane)));
     }
   }
-  return parts_.chain->Restore(snapshot.Extract("chain"));
+}
+
+bool Subtask::AtRest() const {
+  bool rests = !capturing_;
+  EachInputChannel([&](Channel& channel) { rests &= channel.NewestBarrier() == 0; });
+  return rests;
+}
+
+Snapshot Subtask::TakeKeyed() {
+  Snapshot snapshot;
+  snapshot.numbers["next_order"] = next_order_;
+  for (size_t i = 0; i < parts_.inputs.size(); ++i) {
+    snapshot.Add("input/" + std::to_string(i), parts_.inputs[i]->Take());
+    const auto& channels = parts_.inputs[i]->channels();
+    for (size_t lane = 0; lane < channels.size(); ++lane) {
+      snapshot.batches["channel/" + std::to_string(i) + "/" + std::to_string(lane)] = channels[lane]->TakeAll();
+    }
+  }
+  snapshot.Add("chain", parts_.chain->TakeFirst());
+  return snapshot;
+}
+
+Status Subtask::GiveKeyed(Snapshot snapshot) {
+  next_order_ = snapshot.Number("next_order");
+  RestoreInputs(snapshot);
+  return parts_.chain->GiveFirst(snapshot.Extract("chain"));
 }
 
 // Hands what the chain has made to the sink or to whoever is next.
@@ -255,11 +290,8 @@ Result<bool> Subtask::Deliver() {
         figures_.bytes_written += parts_.writer->bytes_written() - before;
       }
     } else {
-      // Batches of one order stay together, so that the reader can restore the order.
-      Channel& channel = *parts_.outputs[parts_.router->LaneOf(outgoing.front().order)];
-      if (!channel.HasRoom()) break;
-      newest_order_ = std::max(newest_order_, outgoing.front().order);
-      channel.Push(std::move(outgoing.front()));
+      ARROW_ASSIGN_OR_RAISE(const bool passed, PassOn(outgoing.front()));
+      if (!passed) break;
     }
     outgoing.pop_front();
     delivered = true;
@@ -274,6 +306,30 @@ Result<bool> Subtask::Deliver() {
     }
   }
   return delivered;
+}
+
+// Gives a batch to whoever is next, or nothing of it where there is no room.
+Result<bool> Subtask::PassOn(Batch& batch) {
+  newest_order_ = std::max(newest_order_, batch.order);
+  if (parts_.reader_keys.empty()) {
+    // Batches of one order stay together, so that the reader can restore the order.
+    Channel& channel = *parts_.outputs[parts_.router->LaneOf(batch.order)];
+    if (!channel.HasRoom()) return false;
+    channel.Push(std::move(batch));
+    return true;
+  }
+  const auto output = [&](size_t i) -> Channel& { return *parts_.outputs[static_cast<size_t>(parts_.owners[i])]; };
+  for (size_t i = 0; i < parts_.owners.size(); ++i) {
+    if (!output(i).HasRoom()) return false;
+  }
+  ARROW_ASSIGN_OR_RAISE(RowParts rows, PartitionByKey(batch.rows, parts_.reader_keys,
+                                                      static_cast<int>(parts_.owners.size())));
+  // A part without rows carries the mark.
+  for (size_t i = 0; i < parts_.owners.size(); ++i) {
+    if (rows[i]->num_rows() == 0 && !batch.last_of_order) continue;
+    output(i).Push({.rows = std::move(rows[i]), .order = batch.order, .last_of_order = batch.last_of_order});
+  }
+  return true;
 }
 
 Result<Subtask::Read> Subtask::ReadInput() { return parts_.source ? ReadSource() : ReadChannels(); }
@@ -318,11 +374,12 @@ Result<Subtask::Read> Subtask::ReadSource() {
 Result<Subtask::Read> Subtask::ReadChannels() {
   bool all_drained = true;
   for (size_t i = 0; i < parts_.inputs.size(); ++i) {
-    OrderedMerge& input = *parts_.inputs[i];
+    InputGate& input = *parts_.inputs[i];
     std::optional<Batch> batch = input.Pop();
     if (batch) {
       batch->input = static_cast<int>(i);
       if (parts_.renumber) {
+        if (batch->rows->num_rows() == 0) return Read::kGot;  // it only carried a mark
         batch->order = next_order_++;
         batch->last_of_order = true;
       }
@@ -331,7 +388,7 @@ Result<Subtask::Read> Subtask::ReadChannels() {
     }
     if (input.Drained()) continue;
     all_drained = false;
-    if (parts_.renumber) break;  // a union: one input after the other
+    if (parts_.concatenates) break;
   }
   return all_drained ? Read::kEnd : Read::kNothing;
 }

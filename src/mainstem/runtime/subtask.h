@@ -3,12 +3,13 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "mainstem/connectors/sink.h"
 #include "mainstem/connectors/source.h"
 #include "mainstem/runtime/chain.h"
-#include "mainstem/runtime/ordered_merge.h"
+#include "mainstem/runtime/input_gate.h"
 #include "mainstem/runtime/plants.h"
 #include "mainstem/runtime/router.h"
 #include "mainstem/runtime/runnable.h"
@@ -61,9 +62,12 @@ struct SubtaskParts {
   ScanRequest scan;
   std::shared_ptr<arrow::Schema> scan_schema;
   std::shared_ptr<SplitQueue> splits;
-  std::vector<std::unique_ptr<OrderedMerge>> inputs;  ///< one an upstream task
-  bool renumber = false;                          ///< union: one input after the other, in one order of its own
+  std::vector<std::unique_ptr<InputGate>> inputs;  ///< one an upstream task
+  bool concatenates = false;                      ///< one input after the other
+  bool renumber = false;                          ///< batches get an order of its own
   std::shared_ptr<const Router> router;           ///< which output an order goes to
+  std::vector<int> reader_keys;                   ///< or else the columns by which rows are spread
+  std::vector<int> owners;                        ///< then the outputs among which keys are divided, in order
   std::vector<std::shared_ptr<Channel>> outputs;  ///< one a downstream lane; none where a sink is
   std::unique_ptr<SinkWriter> writer;
   int64_t barrier = 0;                            ///< of the checkpoint that it starts from
@@ -87,6 +91,28 @@ class Subtask : public Runnable {
   Status Restore(Snapshot snapshot);
   /// A checkpoint has been triggered: sources take its barrier, and whoever no barrier can reach any more.
   void Request(int64_t checkpoint) { requested_.store(checkpoint); }
+  /// Nothing runs while the lock is held; whoever comes meanwhile is sent away, and has to be woken afterwards.
+  std::unique_lock<std::mutex> Pause() { return std::unique_lock(running_); }
+
+  // While it is paused.
+  /// No barrier is on its way to it, and nothing of a snapshot is outstanding.
+  bool AtRest() const;
+  bool input_ended() const { return ended_ || parts_.chain->input_ended(); }
+  /// Keyed state and what is on its way to it, named as in its snapshots. It must be given back, or be given to others
+  /// and its inputs be cut off.
+  Snapshot TakeKeyed();
+  Status GiveKeyed(Snapshot snapshot);
+  /// No input any more: it ends when what it has is done.
+  void CutOff() { parts_.inputs.clear(); }
+  bool cut_off() const { return parts_.inputs.empty(); }
+  /// It fails as soon as it runs.
+  void Spoil(Status status) { spoiled_ = std::move(status); }
+  void AddInput(size_t input, std::shared_ptr<Channel> channel) { parts_.inputs[input]->Add(std::move(channel)); }
+  void SetOutputs(std::vector<std::shared_ptr<Channel>> outputs, std::vector<int> owners) {
+    parts_.outputs = std::move(outputs);
+    parts_.owners = std::move(owners);
+  }
+
   /// Takes no further split; ends when what it has is done.
   void Retire() { retiring_.store(true); }
   bool retiring() const { return retiring_.load(); }
@@ -110,6 +136,7 @@ class Subtask : public Runnable {
 
   Result<bool> StepOnce();
   Result<bool> Deliver();
+  Result<bool> PassOn(Batch& batch);
   Result<Read> ReadInput();
   Result<Read> ReadSource();
   Result<Read> ReadChannels();
@@ -120,10 +147,13 @@ class Subtask : public Runnable {
   void SaveFigures(Snapshot& to) const;
   Status TakeSnapshot(int64_t checkpoint, bool capture);
   void FinishCapture();
+  void RestoreInputs(Snapshot& snapshot);
   void End(bool completed);
   template <typename Visit>
   void EachInputChannel(Visit visit) const;
 
+  std::mutex running_;
+  Status spoiled_;
   SubtaskParts parts_;
   std::optional<Split> split_;
   std::unique_ptr<SplitReader> reader_;

@@ -30,6 +30,8 @@ const std::vector<Plant>& AllPlants() {
        Topology::kPointwise},
       {"delete_referenced", "files go with their checkpoint, whoever else refers to them",
        [](Planted& p) { p.storage.delete_referenced = true; }, Topology::kPointwise},
+      {"uneven_key_groups", "state moves by other runs of key groups than rows",
+       [](Planted& p) { p.runtime.uneven_key_groups = true; }, Topology::kKeyed},
       {"use_before_append", "a reply is used before it is kept", [](Planted& p) { p.journal.use_before_append = true; },
        Topology::kCalls},
       {"accept_stale_replies", "a reply to an earlier attempt answers a call of this one",

@@ -14,7 +14,7 @@
 
 namespace mainstem::simulation {
 
-constexpr int64_t kKeys = 4;
+constexpr int64_t kKeys = 16;
 
 /// What stands beside the number `id` in a source.
 int64_t ContentOf(int64_t id);

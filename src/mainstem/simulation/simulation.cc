@@ -86,6 +86,7 @@ class Simulation {
     if (!current_) return StartLife();
     if (!world_.healed && world_.step >= next_fault_) Fault();
     if (!current_) return;
+    if (rescaling_) Rescale();
     // A savepoint that failed has to be asked for again.
     const bool may_stop = world_.healed && shape_.sources[0].unbounded && oracle_.all_visible();
     if (may_stop && (!current_->stops || random().OneIn(500))) AskToStop();
@@ -208,7 +209,7 @@ class Simulation {
       case 4:
       case 5: return TroubleDisk();
       case 6: return TakeOver();
-      case 7: return Rescale();
+      case 7: return WantRescaling();
       case 8: return AskToStop();
       case 9: {
         flaky_->failures_left = random().Between(1, 3);
@@ -263,12 +264,20 @@ class Simulation {
     world_.disk.BreakLocks();
   }
 
+  void WantRescaling() {
+    const bool keyed = shape_.topology == Topology::kKeyed || shape_.topology == Topology::kSpread;
+    if (!keyed && shape_.topology != Topology::kRescaling) return;
+    rescaling_ = {.task = shape_.topology == Topology::kKeyed ? static_cast<int>(random().Below(2)) : 0,
+                  .lanes = static_cast<int>(random().Between(1, 5))};
+    Rescale();
+  }
+
   void Rescale() {
-    if (shape_.topology != Topology::kRescaling) return;
-    const int lanes = static_cast<int>(random().Between(1, 5));
-    const Status status = current_->job().Rescale(0, lanes);
-    ++figures_.rescalings;
-    world_.Note("rescaled to {} lanes: {}", lanes, status.ToString());
+    const Status status = current_->job().Rescale(rescaling_->task, rescaling_->lanes);
+    if (ClassOf(status) == ErrorClass::kRetry) return;  // between two checkpoints it can be done
+    figures_.rescalings += status.ok() ? 1 : 0;
+    world_.Note("task {} rescaled to {} lanes: {}", rescaling_->task, rescaling_->lanes, status.ToString());
+    rescaling_.reset();
   }
 
   void AskToStop() {
@@ -308,6 +317,11 @@ class Simulation {
   Figures figures_;
   runtime::CheckpointOptions checkpoint_;
   std::shared_ptr<FlakyRows> flaky_ = std::make_shared<FlakyRows>();
+  struct Rescaling {
+    int task = 0;
+    int lanes = 0;
+  };
+  std::optional<Rescaling> rescaling_;  // asked for and not done yet
   int64_t faults_left_ = 0;
   int64_t next_fault_ = 0;
   int64_t trouble_ends_ = 0;

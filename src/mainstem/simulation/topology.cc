@@ -4,14 +4,21 @@
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 
-#include <array>
-
 #include "mainstem/operators/call.h"
+#include "mainstem/operators/over.h"
 
 namespace mainstem::simulation {
 namespace {
 
 constexpr std::string_view kNames[] = {"pointwise", "keyed", "spread", "union", "calls", "rescaling"};
+
+std::shared_ptr<arrow::Schema> KeySchema() {
+  return arrow::schema({arrow::field("id", arrow::int64()), arrow::field("key", arrow::int64())});
+}
+
+std::shared_ptr<arrow::Schema> CountSchema() {
+  return arrow::schema({arrow::field("id", arrow::int64()), arrow::field("count", arrow::int64())});
+}
 
 /// Passes rows on, unless it is time to fail.
 class Flaky : public Operator {
@@ -30,27 +37,30 @@ class Flaky : public Operator {
   std::shared_ptr<FlakyRows> flaky_;
 };
 
-/// id, content → id, how many rows of the id's key have come, this one included.
-class CountKeys : public Operator {
+/// id, content → id, key
+class KeyOf : public Operator {
  public:
-  Status Open(OperatorContext& context) override {
-    for (size_t key = 0; key < counts_.size(); ++key) {
-      context.state().Number("count/" + std::to_string(key), &counts_[key]);
-    }
-    return Status::OK();
-  }
   Result<Progress> ProcessBatch(const Batch& batch, Output& output) override {
-    std::vector<int64_t> counts;
+    std::vector<int64_t> keys;
     const auto& ids = static_cast<const arrow::Int64Array&>(*batch.rows->column(0));
-    for (int64_t i = 0; i < ids.length(); ++i) counts.push_back(++counts_[static_cast<size_t>(ids.Value(i) % kKeys)]);
+    for (int64_t i = 0; i < ids.length(); ++i) keys.push_back(ids.Value(i) % kKeys);
+    Batch keyed = batch;
+    keyed.rows = arrow::RecordBatch::Make(KeySchema(), ids.length(), {batch.rows->column(0), Int64s(keys)});
+    output.Emit(std::move(keyed));
+    return Progress::kDone;
+  }
+};
+
+/// id, key, count → id, count
+class WithoutKey : public Operator {
+ public:
+  Result<Progress> ProcessBatch(const Batch& batch, Output& output) override {
     Batch counted = batch;
-    counted.rows = arrow::RecordBatch::Make(RowSchema(), ids.length(), {batch.rows->column(0), Int64s(counts)});
+    counted.rows = arrow::RecordBatch::Make(CountSchema(), batch.rows->num_rows(),
+                                            {batch.rows->column(0), batch.rows->column(2)});
     output.Emit(std::move(counted));
     return Progress::kDone;
   }
-
- private:
-  std::array<int64_t, kKeys> counts_{};
 };
 
 plan::OperatorSpec FlakySpec(std::shared_ptr<FlakyRows> flaky) {
@@ -61,10 +71,22 @@ plan::OperatorSpec FlakySpec(std::shared_ptr<FlakyRows> flaky) {
           .output = RowSchema()};
 }
 
-plan::OperatorSpec CountSpec() {
-  return {.name = "count",
-          .make = []() -> Result<std::unique_ptr<Operator>> { return std::make_unique<CountKeys>(); },
-          .output = RowSchema()};
+template <typename Made>
+plan::OperatorSpec Spec(std::string name, std::shared_ptr<arrow::Schema> output) {
+  return {.name = std::move(name),
+          .make = []() -> Result<std::unique_ptr<Operator>> { return std::make_unique<Made>(); },
+          .output = std::move(output)};
+}
+
+plan::TaskSpec CountTask(int parallelism, plan::OperatorSpec flaky) {
+  auto counted = KeySchema()->AddField(2, arrow::field("count", arrow::int64())).ValueOrDie();
+  const auto make = [counted]() -> Result<std::unique_ptr<Operator>> {
+    return MakeOver({1}, {{.function = "row_number"}}, counted);
+  };
+  return {.name = "count", .parallelism = parallelism, .inputs = {0}, .keys = {1},
+          .operators = {{.name = "over", .make = make, .output = counted}, std::move(flaky),
+                        Spec<WithoutKey>("without key", CountSchema())},
+          .output = CountSchema()};
 }
 
 std::shared_ptr<arrow::Schema> AnsweredSchema() {
@@ -130,13 +152,15 @@ plan::JobGraph MakeGraph(World& world, const JobShape& shape, int parallelism, s
                                 .journal_identity = "price-1"});
       break;
     case Topology::kKeyed:
+      graph.tasks[0].operators.push_back(Spec<KeyOf>("key", KeySchema()));
+      graph.tasks[0].output = KeySchema();
+      graph.tasks.push_back(CountTask(parallelism, FlakySpec(flaky)));
+      break;
     case Topology::kSpread:
-      graph.tasks.push_back({.name = "gather", .parallelism = 1, .inputs = {0}, .output = RowSchema()});
-      graph.tasks.back().operators.push_back(shape.topology == Topology::kKeyed ? CountSpec() : FlakySpec(flaky));
-      if (shape.topology == Topology::kSpread) {
-        graph.tasks.push_back({.name = "spread", .parallelism = parallelism, .inputs = {1},
-                               .operators = {FlakySpec(flaky)}, .output = RowSchema()});
-      }
+      graph.tasks.push_back({.name = "gather", .parallelism = 1, .inputs = {0}, .operators = {FlakySpec(flaky)},
+                             .output = RowSchema()});
+      graph.tasks.push_back({.name = "spread", .parallelism = parallelism, .inputs = {1},
+                             .operators = {FlakySpec(flaky)}, .output = RowSchema()});
       break;
     case Topology::kUnion:
       graph.tasks.push_back({.name = "union", .parallelism = 1, .inputs = {0, 1}, .concatenates = true,

@@ -16,8 +16,8 @@ namespace mainstem::simulation {
 
 enum class Topology {
   kPointwise,  ///< source and sink in one task: every lane is a region
-  kKeyed,      ///< many lanes gathered into one that keeps a count a key as declared state
-  kSpread,     ///< gathered into one and spread over many again
+  kKeyed,      ///< rows spread by keys over lanes that count each key; lanes come and go while it runs
+  kSpread,     ///< gathered into one and spread over many again; readers of the source come and go
   kUnion,      ///< two sources read by one task, one after the other
   kCalls,      ///< every row is sent to a service behind a journal
   kRescaling,  ///< pointwise, lanes come and go while it runs

@@ -1,10 +1,22 @@
-#include "mainstem/runtime/ordered_merge.h"
+#include "mainstem/runtime/input_gate.h"
 
 #include <algorithm>
 
 namespace mainstem::runtime {
 
-std::optional<Batch> OrderedMerge::Pop() {
+std::optional<Batch> InputGate::PopAny() {
+  for (size_t i = 0; i < channels_.size(); ++i) {
+    const size_t at = (turn_ + i) % channels_.size();
+    std::optional<Batch> batch = channels_[at]->Pop();
+    if (!batch) continue;
+    turn_ = at + 1;  // everybody has a turn
+    return batch;
+  }
+  return {};
+}
+
+std::optional<Batch> InputGate::Pop() {
+  if (reads_ == Reads::kAsTheyCome) return PopAny();
   if (!current_) {
     std::optional<int64_t> smallest;
     bool all_known = true;
@@ -41,23 +53,24 @@ std::optional<Batch> OrderedMerge::Pop() {
   return batch;
 }
 
-bool OrderedMerge::Drained() const {
+bool InputGate::Drained() const {
   return std::all_of(channels_.begin(), channels_.end(), [](const auto& channel) { return channel->Drained(); });
 }
 
-Snapshot OrderedMerge::Take() const {
+Snapshot InputGate::Take() const {
   Snapshot snapshot;
   snapshot.numbers = {{"current", current_ ? static_cast<int64_t>(*current_) : -1}, {"next_order", next_order_}};
   return snapshot;
 }
 
-void OrderedMerge::Restore(const Snapshot& snapshot) {
+void InputGate::Restore(const Snapshot& snapshot) {
   const int64_t current = snapshot.Number("current", -1);
+  current_.reset();
   if (current >= 0 && current < static_cast<int64_t>(channels_.size())) current_ = static_cast<size_t>(current);
   next_order_ = snapshot.Number("next_order");
 }
 
-void OrderedMerge::Close() {
+void InputGate::Close() {
   for (const auto& channel : channels_) channel->Close();
 }
 
