@@ -28,6 +28,8 @@ ROOT = HERE.parent.parent
 PACKAGE = os.environ.get("MAINSTEM_PACKAGE", str(ROOT / "build" / "dev" / "python"))
 RECORD = ROOT / "build" / "reports" / "chaos.jsonl"
 PATIENCE_S = 120.0
+#: Kills of each run that has ended in this process.
+MADE: list[int] = []
 #: Processes of a job that has been killed notice it and end within this time, however busy the machine.
 VANISH_S = 20.0
 #: Jobs that are killed at the same time. Most of a life is waiting: for its start, for the time of its death.
@@ -67,6 +69,8 @@ class Run:
         (folder / "given.json").write_text(json.dumps(self.given))
         if kind == "pictures":
             expected.write_pictures(folder / "in", given["rows"])
+        if kind in ("parquet", "csv", "json"):
+            expected.write_tables(kind, folder / "in", given["rows"])
         if watch:
             self.seen = Poller(self)
 
@@ -251,6 +255,7 @@ class Run:
     def record(self, **figures: Any) -> None:
         """One line for the table in docs/chaos.md."""
         RECORD.parent.mkdir(parents=True, exist_ok=True)
+        MADE.append(len(self.kills))
         line = {
             "kind": self.kind,
             "seed": self.seed,

@@ -14,12 +14,13 @@ from typing import Any
 import expected
 import pytest
 from killing import KILLED, Run, kills_wanted, side_by_side
-from test_random_kills import check_calls, end_of_unbounded
+from test_random_kills import check_calls, check_letters, end_of_unbounded
 
 #: Where a process dies, in its first life, in words.
 POINTS = {
     "snapshot.folder": "the checkpoint's folder is there, the snapshot is not",
     "snapshot.written": "a snapshot is written, others and the manifest are not",
+    "letters.written": "rows that were set aside are in their file, the manifest is not there",
     "manifest.partial": "the manifest is written and synced under another name",
     "manifest.renamed": "the manifest has its name; the folder is not synced",
     "checkpoint.published": "the checkpoint is complete, nobody has committed",
@@ -49,6 +50,8 @@ PASSINGS = range(1, min(30, kills_wanted(1) // 50)) if kills_wanted(1) > 150 els
 def kind_of(point: str) -> tuple[str, dict[str, Any]]:
     if point.startswith("journal."):
         return "journal", {"rows": 1500, "pause": 0.001}
+    if point.startswith("letters."):
+        return "letters", {"rows": 1500, "pause": 0.001}
     if point.startswith("region."):
         return "region", {"rows": 1500, "pause": 0.001}
     return "numbers", {"rows": 1500, "pause": 0.001}
@@ -77,6 +80,8 @@ def test_a_bounded_job_dies_at_each_point(tmp_path: Path) -> None:
             run.finish()
         if kind == "journal":
             check_calls(run)
+        if kind == "letters":
+            check_letters(run)
         run.end()
 
     side_by_side(work, *zip(*[(point, passing) for point in POINTS for passing in PASSINGS], strict=True))

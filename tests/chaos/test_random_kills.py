@@ -26,6 +26,10 @@ BOUNDED: dict[str, tuple[float, int, float, dict[str, Any]]] = {
     "sort": (0.08, 6, 1.0, {"rows": 1800, "pause": 0.001}),
     "group": (0.06, 6, 0.9, {"rows": 2500, "pause": 0.001}),
     "files": (0.06, 6, 1.0, {"rows": 450, "pause": 0.003}),
+    "parquet": (0.04, 6, 1.0, {"rows": 1500, "pause": 0.001}),
+    "csv": (0.04, 6, 1.0, {"rows": 1500, "pause": 0.001}),
+    "json": (0.04, 6, 1.0, {"rows": 1500, "pause": 0.001}),
+    "letters": (0.06, 6, 1.0, {"rows": 1500, "pause": 0.001}),
     "delta": (0.08, 6, 1.0, {"rows": 1500, "pause": 0.001}),
     "region": (0.06, 4, 1.0, {"rows": 1000, "pause": 0.001}),
 }
@@ -56,10 +60,22 @@ def test_a_bounded_job_has_each_row_once(kind: str, tmp_path: Path) -> None:
         run.random_kills(kills, after_s, busy=seed % 3 == 0)
         if kind in ("numbers", "sort"):
             check_order(run)
+        if kind == "letters":
+            check_letters(run)
         made.append(len(run.end().kills))
 
     each_life(work, jobs(kills_wanted(share), a_job))
     assert sum(made) >= kills_wanted(share) / 3, f"only {sum(made)} kills came before the end"
+
+
+def check_letters(run: Run) -> None:
+    """Each row that was set aside is in the file once, and the report counts it once."""
+    lines = [json.loads(line) for line in (run.folder / "bad.jsonl").read_text().splitlines()]
+    found = Counter(int(line["reason"].rpartition("bad ")[2].partition(";")[0]) for line in lines)
+    if found != Counter(range(0, run.given["rows"], 7)):
+        raise run.defect(f"{found.total()} letters of {len(found)} rows: {found.most_common(3)}")
+    if run.report()["dead_letters"] != found.total():
+        raise run.defect(f"the report counts {run.report()['dead_letters']} letters, the file has {found.total()}")
 
 
 def check_order(run: Run) -> None:

@@ -113,6 +113,38 @@ def watched() -> None:
     run(frame.with_column("y", f(col("id"))), "json")
 
 
+def letters() -> None:
+    """Every seventh row is set aside."""
+
+    @function(on_error="dead_letter")
+    def f(x: int) -> str:
+        if x % 7 == 0:
+            raise ValueError(f"bad {x};")
+        return answered(x)
+
+    frame = ms.range(rows).with_column("y", f(col("id")))
+    run(frame, "parquet", mode="error", dead_letters=folder / "bad.jsonl")
+
+
+def tables(read) -> None:
+    """Numbers from files of a format."""
+
+    @function()
+    def f(x: int) -> str:
+        return answered(x)
+
+    frame = read(folder / "in" / f"*.{given['kind']}")
+    run(frame.with_column("y", f(col("id"))), "parquet", mode="error")
+
+
+def parquet() -> None:
+    tables(ms.read_parquet)
+
+
+def csv() -> None:
+    tables(ms.read_csv)
+
+
 def sort() -> None:
     """Everything in one order: all subtasks meet in one."""
 
@@ -198,4 +230,5 @@ def model() -> None:
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]]()
+    kinds = {**globals(), "json": lambda: tables(ms.read_json)}
+    kinds[sys.argv[1]]()
