@@ -40,7 +40,7 @@ KILLED = -signal.SIGKILL
 
 def kills_wanted(share: float) -> int:
     """How many of the kills that this run is to make fall to a test with that share of them."""
-    return max(1, round(int(os.environ.get("MAINSTEM_KILLS", "150")) * share))
+    return max(1, round(int(os.environ.get("MAINSTEM_KILLS", "120")) * share))
 
 
 def side_by_side(work: Callable[..., Any], *arguments: Iterable[Any]) -> None:

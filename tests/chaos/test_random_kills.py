@@ -1,6 +1,6 @@
 """Jobs killed at random times and started again until they end: each row is there once, and nothing is left behind.
 
-MAINSTEM_KILLS (150) is how many kills all tests of this file make together, in jobs side by side."""
+MAINSTEM_KILLS (120) is how many kills all tests of this file make together, in jobs side by side."""
 
 from __future__ import annotations
 

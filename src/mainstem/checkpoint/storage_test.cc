@@ -1,16 +1,13 @@
 #include "mainstem/checkpoint/storage.h"
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "mainstem/checkpoint/storage_harness.h"
+#include "mainstem/platform/holder_process.h"
 
 namespace mainstem::checkpoint {
 namespace {
@@ -19,6 +16,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
+using mainstem::testing::HolderProcess;
 
 TEST_F(StorageTest, HasNothingAtFirst) {
   Open();
@@ -293,54 +291,28 @@ TEST_F(StorageTest, ASecondOneInTheProcessIsRefused) {
   Publish(1);
 }
 
-constexpr char kFolderOfHolder[] = "MAINSTEM_TEST_STORAGE";
-
 // Run by the next test, in a process of its own: publishes, says so and holds the folder until it is killed.
 TEST(StorageHolder, DISABLED_Holds) {
-  const char* folder = std::getenv(kFolderOfHolder);
-  ASSERT_NE(folder, nullptr);
   const FixedClock clock;
-  const auto storage = Storage::Open(LocalFileSystem(), folder, "job", clock);
+  const auto storage = Storage::Open(LocalFileSystem(), HolderProcess::Folder(), "job", clock);
   const auto file = storage.ok() ? (*storage)->WriteSnapshot(1, 0, 0, OneBuffer("one")) : storage.status();
-  const bool published = file.ok() && (*storage)->Publish(ManifestOf(1, {*file})).ok();
-  const char answer = published ? 'y' : 'n';
-  ASSERT_EQ(::write(STDERR_FILENO, &answer, 1), 1);
-  while (true) ::pause();
+  HolderProcess::HoldUntilKilled(file.ok() && (*storage)->Publish(ManifestOf(1, {*file})).ok());
 }
 
 TEST_F(StorageTest, ASecondProcessIsRefusedUntilTheFirstIsDead) {
-  int ready[2];
-  ASSERT_EQ(::pipe2(ready, O_CLOEXEC), 0);
-  std::vector<std::string> arguments = {"/proc/self/exe", "--gtest_filter=StorageHolder.*",
-                                        "--gtest_also_run_disabled_tests"};
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  ::setenv(kFolderOfHolder, root_.c_str(), 1);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::dup2(ready[1], STDERR_FILENO);
-    ::execv(argv[0], argv.data());
-    ::_exit(1);
-  }
-  ::unsetenv(kFolderOfHolder);
-  ::close(ready[1]);
-  char answer = 'n';
-  ASSERT_EQ(::read(ready[0], &answer, 1), 1);
-  ASSERT_EQ(answer, 'y');
+  HolderProcess holder("StorageHolder", root_.string());
+  ASSERT_TRUE(holder.holds());
 
   const auto refused = Storage::Open(files_, root_.string(), "job", clock_);
   EXPECT_THAT(refused.status().message(),
-              AllOf(HasSubstr("another process (pid " + std::to_string(child) + ")"), HasSubstr("job")));
+              AllOf(HasSubstr("another process (pid " + std::to_string(holder.pid()) + ")"), HasSubstr("job")));
   const auto jobs = ListJobs(files_, root_.string());
   ASSERT_TRUE(jobs.ok()) << jobs.status();
   ASSERT_THAT(*jobs, SizeIs(1));
   EXPECT_TRUE((*jobs)[0].is_running);
-  EXPECT_EQ((*jobs)[0].process, child);
+  EXPECT_EQ((*jobs)[0].process, holder.pid());
 
-  ::kill(child, SIGKILL);
-  ::waitpid(child, nullptr, 0);
-  ::close(ready[0]);
+  holder.Kill();
   Open();
   EXPECT_EQ(storage_->epoch(), 2);
   EXPECT_EQ(Latest(), 1);

@@ -1,12 +1,7 @@
 // The store: what was appended is found, survives, ages and is refused when damaged.
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <csignal>
-#include <cstdlib>
 #include <fstream>
 
+#include "mainstem/platform/holder_process.h"
 #include "mainstem/services/journal/journal_harness.h"
 
 namespace mainstem {
@@ -15,6 +10,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using JournalTest = JournalHarness;
+using mainstem::testing::HolderProcess;
 
 TEST_F(JournalTest, FindsWhatWasAppendedAndNothingElse) {
   const auto journal = Open();
@@ -35,51 +31,25 @@ TEST_F(JournalTest, KeepsItsContentWhenItIsOpenedAgain) {
 
 TEST_F(JournalTest, IsSharedWithinAProcess) { EXPECT_EQ(Open(), Open()); }
 
-constexpr char kFolderOfHolder[] = "MAINSTEM_TEST_JOURNAL";
-
 // Run by the next test, in a process of its own: keeps a reply, says so and holds the folder until it is killed.
 TEST(JournalHolder, DISABLED_Holds) {
-  const char* folder = std::getenv(kFolderOfHolder);
-  ASSERT_NE(folder, nullptr);
-  const auto journal = Journal::Open(folder);
-  const bool kept = journal.ok() && (*journal)->Append({{JournalKey{7}, "seven"}}).ok();
-  const char answer = kept ? 'y' : 'n';
-  ASSERT_EQ(::write(STDERR_FILENO, &answer, 1), 1);
-  while (true) ::pause();
+  const auto journal = Journal::Open(HolderProcess::Folder());
+  HolderProcess::HoldUntilKilled(journal.ok() && (*journal)->Append({{JournalKey{7}, "seven"}}).ok());
 }
 
 TEST_F(JournalTest, HasWhatWasAppendedBeforeAKill) {
-  int ready[2];
-  ASSERT_EQ(::pipe2(ready, O_CLOEXEC), 0);
-  std::vector<std::string> arguments = {"/proc/self/exe", "--gtest_filter=JournalHolder.*",
-                                        "--gtest_also_run_disabled_tests"};
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  ::setenv(kFolderOfHolder, folder_.c_str(), 1);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::dup2(ready[1], STDERR_FILENO);
-    ::execv(argv[0], argv.data());
-    ::_exit(1);
-  }
-  ::unsetenv(kFolderOfHolder);
-  ::close(ready[1]);
-  char answer = 'n';
-  ASSERT_EQ(::read(ready[0], &answer, 1), 1);
-  ASSERT_EQ(answer, 'y');
+  HolderProcess holder("JournalHolder", folder_);
+  ASSERT_TRUE(holder.holds());
 
   const auto refused = Journal::Open(folder_);
   EXPECT_THAT(refused.status().message(), AllOf(HasSubstr("in use by another process"), HasSubstr(folder_)));
   const auto figures = ReadJournalStats(folder_);  // looking is allowed
   EXPECT_TRUE(figures.ok()) << figures.status();
 
-  ::kill(child, SIGKILL);
-  ::waitpid(child, nullptr, 0);
+  holder.Kill();
   const auto found = Open()->Lookup({Key(7)});
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_EQ((*found)[0], "seven");
-  ::close(ready[0]);
 }
 
 TEST_F(JournalTest, DropsARecordThatPowerLossCut) {
