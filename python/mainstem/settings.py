@@ -17,13 +17,18 @@ class Setting:
     doc: str
 
 
-_FETCH = "fetch."
 _NOT_THE_ENGINES = ("journal", "progress", "watchdog")
 
 #: Every setting. Those that are not set are left to the engine's defaults.
 SETTINGS: dict[str, Setting] = {
     "memory_budget": Setting((str, int), "Memory of the process and its workers: '512MB', '4GB' or bytes."),
     "parallelism": Setting((int,), "Subtasks that each step may use; the number of processors unless set."),
+    "autoscaler.max_parallelism": Setting(
+        (int,),
+        "Subtasks of sources and of steps behind an exchange by keys come and go, up to so many. Unset: they do not.",
+    ),
+    "autoscaler.min_parallelism": Setting((int,), "No fewer than these are left."),
+    "autoscaler.interval": Setting((str, int, float), "Seconds, or '5s', between two changes of one step."),
     "journal": Setting(
         (str, os.PathLike), "A Journal, or a folder, where finished replies are kept, for every job of the process."
     ),
@@ -73,13 +78,14 @@ class Config:
         self._values.clear()
 
     def engine_options(self) -> dict[str, Any]:
-        """What the engine is created with; the fetch settings stand in an object of their own."""
+        """What the engine is created with; those with a dot stand in an object of their group."""
         options: dict[str, Any] = {}
         for name, value in sorted(self._values.items()):
             if name in _NOT_THE_ENGINES:
                 continue
-            if name.startswith(_FETCH):
-                options.setdefault("fetch", {})[name[len(_FETCH) :]] = value
+            group, dot, inside = name.partition(".")
+            if dot:
+                options.setdefault(group, {})[inside] = value
             else:
                 options[name] = value
         return options

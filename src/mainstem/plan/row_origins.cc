@@ -70,6 +70,13 @@ class OriginPlacement {
         copy->columns = copy->inputs[0]->columns;
         return copy;
       }
+      case Kind::kOver: {
+        ARROW_ASSIGN_OR_RAISE(auto copy, Over(*node));
+        copy->columns = copy->inputs[0]->columns;
+        const auto results = node->columns.end() - static_cast<ptrdiff_t>(node->aggregates.size());
+        copy->columns.insert(copy->columns.end(), results, node->columns.end());
+        return copy;
+      }
       case Kind::kFetch: {
         ARROW_ASSIGN_OR_RAISE(auto copy, Over(*node));
         copy->columns = copy->inputs[0]->columns;

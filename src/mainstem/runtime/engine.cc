@@ -73,6 +73,27 @@ Status ParseFetch(const Json& json, FetchPolicy* policy) {
   return Status::OK();
 }
 
+Status ParseAutoscaler(const Json& json, AutoscalerSettings* settings) {
+  static const std::vector<std::string> kNames = {"min_parallelism", "max_parallelism", "interval"};
+  for (const auto& [name, value] : json.items()) {
+    if (name == "min_parallelism") {
+      ARROW_ASSIGN_OR_RAISE(settings->min_parallelism, CountOption(value, name));
+    } else if (name == "max_parallelism") {
+      ARROW_ASSIGN_OR_RAISE(settings->max_parallelism, CountOption(value, name));
+    } else if (name == "interval") {
+      ARROW_ASSIGN_OR_RAISE(settings->interval_ns, DurationOption(value, name));
+    } else {
+      return JobError(fmt::format("autoscaler: there is no setting '{}'.{}", Escaped(name),
+                                  Suggestion(name, kNames)));
+    }
+  }
+  if (settings->max_parallelism == 0) return JobError("autoscaler: max_parallelism says up to how many subtasks it may go");
+  if (settings->min_parallelism > settings->max_parallelism) {
+    return JobError("autoscaler: min_parallelism is larger than max_parallelism");
+  }
+  return Status::OK();
+}
+
 // What the container allows, else what the machine has.
 int64_t AvailableMemory() {
   int64_t bytes = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
@@ -97,7 +118,8 @@ Result<EngineOptions> EngineOptions::FromJson(const std::string& json_text) {
   const Json json = Json::parse(json_text.empty() ? "{}" : json_text, nullptr, false);
   if (!json.is_object()) return JobError("the engine's options are not a JSON object");
   static const std::vector<std::string> kNames = {"parallelism", "memory_budget", "log_level",   "python",
-                                                  "python_host", "native_host",   "environment", "fetch"};
+                                                  "python_host", "native_host",   "environment", "fetch",
+                                                  "autoscaler"};
   EngineOptions options;
   for (const auto& [name, value] : json.items()) {
     if (name == "parallelism") {
@@ -133,6 +155,8 @@ Result<EngineOptions> EngineOptions::FromJson(const std::string& json_text) {
       }
     } else if (name == "fetch" && value.is_object()) {
       ARROW_RETURN_NOT_OK(ParseFetch(value, &options.fetch));
+    } else if (name == "autoscaler" && value.is_object()) {
+      ARROW_RETURN_NOT_OK(ParseAutoscaler(value, &options.autoscaler));
     } else {
       return JobError(fmt::format("there is no setting '{}' of this form.{}", Escaped(name), Suggestion(name, kNames)));
     }
@@ -192,7 +216,8 @@ Result<std::string> Engine::Explain(const std::string& plan_json, const MemoryTa
 
 Result<std::shared_ptr<Job>> Engine::Start(const std::string& plan_json, const MemoryTables& tables,
                                            const std::string& job_json, const GivenSinks& sinks) {
-  JobSettings settings{.parallelism = options_.parallelism, .memory_budget = options_.memory_budget};
+  JobSettings settings{.parallelism = options_.parallelism, .memory_budget = options_.memory_budget,
+                       .autoscaler = options_.autoscaler};
   ARROW_RETURN_NOT_OK(ReadJobOptions(job_json, &settings));
   ARROW_ASSIGN_OR_RAISE(plan::LogicalNodePtr root, BindText(plan_json, tables, true, sinks));
   ARROW_ASSIGN_OR_RAISE(root, plan::Optimize(root, {.registry = &registry_,

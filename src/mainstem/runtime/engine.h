@@ -24,8 +24,9 @@ struct EngineOptions {
   std::string native_host;              ///< path of mainstem-host
   std::vector<std::string> environment; ///< NAME=value for workers
   FetchPolicy fetch;
+  AutoscalerSettings autoscaler;
 
-  /// Parses {"parallelism", "memory_budget", "log_level", "fetch": {…}, …}; unknown names are errors.
+  /// Parses {"parallelism", "memory_budget", "log_level", "fetch": {…}, "autoscaler": {…}, …}; unknown names are errors.
   static Result<EngineOptions> FromJson(const std::string& json_text);
 };
 

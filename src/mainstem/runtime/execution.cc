@@ -304,13 +304,7 @@ std::vector<SubtaskId> Execution::lanes() const {
 
 int Execution::active_lanes(int task) const {
   const std::lock_guard lock(mutex_);
-  if (graph().keyed(static_cast<size_t>(task))) return static_cast<int>(tasks_[static_cast<size_t>(task)].owners.size());
-  int active = 0;
-  for (const auto& slot : tasks_[static_cast<size_t>(task)].slots) {
-    const Subtask* subtask = slot->subtask.load();
-    active += subtask != nullptr && !subtask->retiring() && subtask->wait() != Wait::kEnded ? 1 : 0;
-  }
-  return active;
+  return static_cast<int>(Active(static_cast<size_t>(task)).size());
 }
 
 }  // namespace mainstem::runtime

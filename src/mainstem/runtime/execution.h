@@ -11,6 +11,7 @@
 
 #include "mainstem/plan/job_graph.h"
 #include "mainstem/platform/clock.h"
+#include "mainstem/runtime/autoscaler.h"
 #include "mainstem/runtime/subtask.h"
 
 namespace mainstem::runtime {
@@ -61,6 +62,9 @@ class Execution {
   /// that it can be done in a moment.
   Result<int> Rescale(int task, int lanes, int64_t barrier, const Announce& announce, const WhileIdle& while_idle);
 
+  /// What the lanes of every task that can be rescaled are doing, for the autoscaler.
+  std::vector<TaskLook> Look() const;
+
   /// State of every source, as of the barriers named.
   std::map<int, std::string> SourceStates(const std::map<SubtaskId, int64_t>& taken_at) const;
   void Covered(const std::map<SubtaskId, int64_t>& taken_at);
@@ -101,6 +105,8 @@ class Execution {
   std::shared_ptr<Channel> MakeOutput(size_t index, size_t lane, size_t reader_lane);
   InputGate::Reads ReadsOf(size_t upstream) const;
   static bool Owns(const Task& task, int lane);
+  /// Lanes of a task that take splits, or own keys.
+  std::vector<const Subtask*> Active(size_t index) const;  // under mutex_
   Result<int> RescaleAlone(size_t index, int lanes, int64_t barrier, const Announce& announce);
   Result<int> RescaleJoined(size_t index, int lanes, int64_t barrier, const WhileIdle& while_idle);
   Result<int> Change(size_t index, int lanes, int64_t barrier, const Announce& announce);

@@ -19,7 +19,8 @@ constexpr double kProduceShare = 0.5;   // sources stop above this share of the 
 }  // namespace
 
 Job::Job(plan::JobGraph graph, JobSettings settings, JobEnvironment environment)
-    : graph_(std::move(graph)), settings_(std::move(settings)), environment_(std::move(environment)) {}
+    : graph_(std::move(graph)), settings_(std::move(settings)), environment_(std::move(environment)),
+      autoscaler_(settings_.autoscaler) {}
 
 Result<std::shared_ptr<Job>> Job::Start(plan::JobGraph graph, JobSettings settings, JobEnvironment environment) {
   std::shared_ptr<Job> job(new Job(std::move(graph), std::move(settings), std::move(environment)));

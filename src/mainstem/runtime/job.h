@@ -49,6 +49,7 @@ struct JobSettings {
   std::string journal_folder;             ///< finished replies of services; empty: none are kept
   JournalBounds journal_bounds;           ///< that the job keeps the folder within
   std::optional<CheckpointOptions> checkpoint;
+  AutoscalerSettings autoscaler;
   Plants plants;
   checkpoint::StoragePlants storage_plants;
 };
@@ -156,6 +157,8 @@ class Job : private SubtaskHost, private CheckpointHost {
   void StagedLost(const Status& status) override;
 
   void StopWith(const Status& status);
+  Status TryToRescale(int task, int lanes);
+  void Autoscale();
   bool AnswersOutstanding() const;
   void WakeForMemory();
   int64_t AllocatedBytes() const;
@@ -211,7 +214,9 @@ class Job : private SubtaskHost, private CheckpointHost {
   bool stop_after_savepoint_ = false;
   std::set<Runnable*> memory_waiters_;
   std::multimap<int64_t, Runnable*> timers_;
-  // The watchdog's; of the control thread.
+  // Of the control thread.
+  Autoscaler autoscaler_;
+  std::map<int, int> rescale_wanted_;      // task → lanes, until no checkpoint is under way
   int64_t last_moved_ns_ = 0;
   int64_t last_sum_ = -1;
   bool warned_ = false;

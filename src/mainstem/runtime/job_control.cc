@@ -57,6 +57,7 @@ void Job::Round() {
   }
   WakeDue();
   Watch();
+  if (!attempt_over && !stop_) Autoscale();
   if (checkpointing_ && !stop_) {
     checkpointing_->Tick();
     LookForStopRequest();

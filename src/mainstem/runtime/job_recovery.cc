@@ -196,7 +196,8 @@ Result<std::optional<std::string>> Job::Savepoint(bool stop, int64_t timeout_ns)
   return std::optional<std::string>(checkpointing_->last_savepoint());
 }
 
-Status Job::Rescale(int task, int lanes) {
+// A retry error: not now, while a checkpoint is under way.
+Status Job::TryToRescale(int task, int lanes) {
   if (lanes < 1 || lanes > 4096) return JobError("a task runs in 1 to 4096 subtasks");
   const auto running = execution();
   if (!running || stop_) return JobError("the job does not run");
@@ -213,20 +214,33 @@ Status Job::Rescale(int task, int lanes) {
     return checkpointing_->WhileIdle(
         [&](const auto& add_lane) { return change([&](SubtaskId id) { return add_lane(id) && count(id); }); });
   };
+  const int64_t newest = checkpointing_ ? checkpointing_->newest() : 0;
+  ARROW_ASSIGN_OR_RAISE(const int came, running->Rescale(task, lanes, newest, announce, while_idle));
+  Log(LogLevel::kInfo, "runtime", "task {} runs in {} subtasks now ({} came)", task, lanes, came);
+  return Status::OK();
+}
+
+Status Job::Rescale(int task, int lanes) {
   const int64_t begun = environment_.clock->MonotonicNs();
   while (true) {
-    const int64_t newest = checkpointing_ ? checkpointing_->newest() : 0;
-    const Result<int> came = running->Rescale(task, lanes, newest, announce, while_idle);
-    if (came.ok()) {
-      Log(LogLevel::kInfo, "runtime", "task {} runs in {} subtasks now ({} came)", task, lanes, *came);
-      return Status::OK();
-    }
+    const Status status = TryToRescale(task, lanes);
     // What is driven from outside cannot wait here.
     const bool over = environment_.clock->MonotonicNs() - begun > kRescaleTimeoutNs || environment_.driver;
-    if (ClassOf(came.status()) != ErrorClass::kRetry || over) return came.status();
+    if (status.ok() || ClassOf(status) != ErrorClass::kRetry || over) return status;
     std::unique_lock lock(mutex_);
-    if (stop_ || finished_) return JobError("the job does not run");
     changed_.wait_for(lock, kRescalePause);
+  }
+}
+
+// Of the control thread.
+void Job::Autoscale() {
+  if (settings_.autoscaler.max_parallelism == 0) return;
+  for (const auto& [task, lanes] : autoscaler_.Look(execution()->Look(), environment_.clock->MonotonicNs())) {
+    rescale_wanted_[task] = lanes;
+  }
+  for (auto wanted = rescale_wanted_.begin(); wanted != rescale_wanted_.end();) {
+    const Status status = TryToRescale(wanted->first, wanted->second);
+    wanted = ClassOf(status) == ErrorClass::kRetry ? std::next(wanted) : rescale_wanted_.erase(wanted);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <numeric>
 
+#include "mainstem/operators/keyed_distinct.h"
 #include "mainstem/runtime/recovery_harness.h"
 
 namespace mainstem {
@@ -13,7 +14,7 @@ using namespace mainstem::testing;
 using runtime::CheckpointOptions;
 
 // How a job is built, and what its tasks look like.
-enum class Topology { kPointwise, kGather, kSpread, kCalls };
+enum class Topology { kPointwise, kGather, kSpread, kCalls, kKeyed };
 
 struct Case {
   Topology topology = Topology::kPointwise;
@@ -23,7 +24,7 @@ struct Case {
 };
 
 std::string NameOf(const ::testing::TestParamInfo<Case>& info) {
-  static const char* kNames[] = {"Pointwise", "Gather", "Spread", "Calls"};
+  static const char* kNames[] = {"Pointwise", "Gather", "Spread", "Calls", "Keyed"};
   return std::string(kNames[static_cast<int>(info.param.topology)]) +
          (info.param.unaligned_after_ns == 0 ? "Unaligned" : "Aligned") + "From" +
          std::to_string(info.param.parallelism_before) + "To" + std::to_string(info.param.parallelism_after);
@@ -64,6 +65,17 @@ class Recovery : public ::testing::TestWithParam<Case> {
              .service = 0,
              .output = NumberSchema()});
         graph.services.push_back({.name = "add"});
+        break;
+      case Topology::kKeyed:
+        // Every number is a key of its own: one that came twice would be dropped, and one that was lost be missed.
+        graph.tasks.push_back({.name = "keyed", .parallelism = parallelism, .inputs = {0}, .keys = {0},
+                               .operators = {{.name = "distinct",
+                                              .make = []() -> Result<std::unique_ptr<Operator>> {
+                                                return MakeKeyedDistinct({0});
+                                              },
+                                              .output = NumberSchema()},
+                                             Slow()},
+                               .output = NumberSchema()});
         break;
       case Topology::kSpread:
       case Topology::kGather:
@@ -180,8 +192,9 @@ TEST_P(Recovery, AChangedJobIsRefusedAndSaysWhatDiffers) {
 TEST_P(Recovery, LanesComeAndGoWhileItRuns) {
   const auto job = *Start(Graph(2), 4);
   for (const int lanes : {4, 1, 3, 2, 5, 1, 4}) {
-    const Status status = job->Rescale(0, lanes);
-    if (job->finished()) break;
+    const bool keyed = GetParam().topology == Topology::kKeyed;
+    const Status status = job->Rescale(keyed && lanes % 2 == 0 ? 1 : 0, lanes);
+    if (job->finished() || status.message().find("has read all its input") != std::string::npos) break;
     ASSERT_TRUE(status.ok()) << status;
     const int64_t completed = Completed(*job);
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
@@ -199,6 +212,34 @@ TEST_P(Recovery, LanesComeAndGoWhileItRuns) {
   EXPECT_EQ(ledger_->Visible(), FromZero(source_->total()));
 }
 
+// A slow task with keys behind a quick source gets more lanes by itself, and every row stands once.
+TEST(Autoscaling, ATaskThatHoldsItsProducersUpGetsMoreLanes) {
+  auto ledger = std::make_shared<Ledger>();
+  auto source = std::make_shared<ReplayableNumbers>(2'000, 2, 20);
+  plan::TaskSpec reading{.name = "source", .parallelism = 1, .source = source, .output = NumberSchema()};
+  plan::TaskSpec keyed{.name = "keyed", .parallelism = 1, .inputs = {0}, .keys = {0}, .output = NumberSchema()};
+  keyed.operators.push_back(Look([](const Batch&, Output&) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return Status::OK();
+  }));
+  keyed.sink = std::make_shared<LedgerSink>(ledger);
+  plan::JobGraph graph{.tasks = {std::move(reading), std::move(keyed)}, .services = {},
+                       .output = {{"n", LogicalType::Int64()}}};
+  TemporaryFolder folder;
+  JobSettings settings{.name = "job", .parallelism = 4, .memory_budget = 64 << 20};
+  settings.checkpoint = CheckpointOptions{.folder = folder.path()};
+  settings.checkpoint->coordinator.interval_ns = 50'000'000;
+  settings.autoscaler = {.max_parallelism = 3, .interval_ns = 1};
+  FakeService service([](const Call& call, int64_t) { return Reply{.rows = call.rows}; });
+  const auto job = *Job::Start(std::move(graph), settings, {.services = &service});
+  while (!job->finished() && job->FiguresJson().find("\"name\":\"look\",\"subtasks\":3") == std::string::npos) {
+    (void)job->WaitEnd(5'000'000);
+  }
+  EXPECT_FALSE(job->finished()) << "it had no reason to rescale";
+  ASSERT_TRUE(job->WaitEnd(kLongNs).ok()) << job->WaitEnd(0).status();
+  EXPECT_EQ(ledger->Visible(), FromZero(source->total()));
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Topologies, Recovery,
     ::testing::Values(Case{Topology::kPointwise}, Case{Topology::kPointwise, checkpoint::kNever, 4, 2},
@@ -206,7 +247,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{Topology::kGather, 0}, Case{Topology::kGather, 0, 4, 2}, Case{Topology::kSpread},
                       Case{Topology::kSpread, 0}, Case{Topology::kSpread, 0, 4, 2},
                       Case{Topology::kSpread, checkpoint::kNever, 2, 4}, Case{Topology::kCalls},
-                      Case{Topology::kCalls, 0, 4, 2}),
+                      Case{Topology::kCalls, 0, 4, 2}, Case{Topology::kKeyed}, Case{Topology::kKeyed, 0},
+                      Case{Topology::kKeyed, 0, 4, 2}, Case{Topology::kKeyed, checkpoint::kNever, 2, 5}),
     NameOf);
 
 }  // namespace

@@ -26,6 +26,42 @@ Result<int> Execution::Rescale(int task_index, int lanes, int64_t barrier, const
   return pointwise() ? RescaleAlone(index, lanes, barrier, announce) : RescaleJoined(index, lanes, barrier, while_idle);
 }
 
+std::vector<const Subtask*> Execution::Active(size_t index) const {
+  const Task& task = tasks_[index];
+  std::vector<const Subtask*> active;
+  for (const auto& slot : task.slots) {
+    const Subtask* subtask = slot->subtask.load();
+    if (subtask == nullptr || subtask->wait() == Wait::kEnded || subtask->retiring()) continue;
+    if (!graph().keyed(index) || Owns(task, subtask->id().lane)) active.push_back(subtask);
+  }
+  return active;
+}
+
+std::vector<TaskLook> Execution::Look() const {
+  const std::lock_guard lock(mutex_);
+  const auto waiting = [&](size_t task, Wait wait) {
+    const auto active = Active(task);
+    return static_cast<int>(std::count_if(active.begin(), active.end(), [&](const Subtask* s) { return s->wait() == wait; }));
+  };
+  std::vector<TaskLook> looks;
+  for (size_t i = 0; i < tasks_.size(); ++i) {
+    const plan::TaskSpec& spec = graph().tasks[i];
+    const bool can_be = (spec.source || !spec.keys.empty()) && (tasks_[i].reader || spec.sink);
+    if (!can_be) continue;
+    TaskLook look{.task = static_cast<int>(i), .reads_source = spec.source != nullptr,
+                  .lanes = static_cast<int>(Active(i).size()),
+                  .busy = waiting(i, Wait::kNothing) + waiting(i, Wait::kReply),
+                  .waiting_for_room = waiting(i, Wait::kRoom)};
+    for (const size_t input : spec.inputs) look.producers_waiting_for_room += waiting(input, Wait::kRoom);
+    if (tasks_[i].reader) {
+      look.readers = static_cast<int>(Active(*tasks_[i].reader).size());
+      look.readers_waiting_for_input = waiting(*tasks_[i].reader, Wait::kInput);
+    }
+    looks.push_back(look);
+  }
+  return looks;
+}
+
 // The lanes of a task share nothing but their splits.
 Result<int> Execution::RescaleAlone(size_t index, int lanes, int64_t barrier, const Announce& announce) {
   Task& task = tasks_[index];
