@@ -114,7 +114,7 @@ Status Job::StartExecution(RestoredState restored) {
   // What a full channel holds is written with each unaligned checkpoint: there it is a batch, and little more.
   const bool overtakes =
       settings_.checkpoint && settings_.checkpoint->coordinator.unaligned_after_ns != checkpoint::kNever;
-  const int64_t channel_bytes_most = overtakes ? 512 << 10 : 64 << 20;
+  const int64_t channel_bytes_most = overtakes ? 256 << 10 : 64 << 20;
   ARROW_ASSIGN_OR_RAISE(
       std::shared_ptr<Execution> execution,
       Execution::Make({.graph = &graph_,
