@@ -163,11 +163,19 @@ Result<int> Execution::Change(size_t index, int lanes, int64_t barrier, const An
   ARROW_ASSIGN_OR_RAISE(std::vector<Subtask*> added,
                         BuildAdded(index, std::max(0, lanes - static_cast<int>(active.size())), barrier));
   // Without the lock: whoever hears of them may be waiting for it.
-  for (Subtask* subtask : added) {
-    if (announce(subtask->id())) continue;
-    for (Subtask* other : added) {
-      other->CallOff();
-      std::erase(task.owners, other->id().lane);
+  size_t announced = 0;
+  while (announced < added.size() && announce(added[announced]->id())) ++announced;
+  if (announced < added.size()) {
+    // The job is being stopped: who was announced is waited for, and ends as soon as it runs.
+    const std::lock_guard lock(mutex_);
+    for (size_t i = 0; i < added.size(); ++i) {
+      const int lane = added[i]->id().lane;
+      std::erase(task.owners, lane);
+      if (i < announced) {
+        task.slots[static_cast<size_t>(lane)]->started = true;
+      } else {
+        added[i]->CallOff();
+      }
     }
     return JobError("the job is about to end");
   }
