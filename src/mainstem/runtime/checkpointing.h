@@ -133,6 +133,7 @@ class Checkpointing {
   void DoCommit(int64_t checkpoint);
   Status PublishFinished(int64_t checkpoint);
   static checkpoint::Lane ToLane(SubtaskId id) { return {id.task, id.lane}; }
+  static std::vector<Committable> Contents(const std::vector<checkpoint::PendingCommit>& pending);
 
   const CheckpointingParts parts_;
   mutable std::mutex mutex_;
