@@ -68,6 +68,8 @@ def rows_of(kind: str, given: dict[str, Any]) -> Counter[Row]:
     if kind == "group":
         keys = [[x for x in range(rows) if x % 17 == key] for key in range(17)]
         return Counter((key, digest(f"{len(ids)} {sum(ids)} {max(map(answer, ids))}")) for key, ids in enumerate(keys))
+    if kind == "keyed":
+        return Counter((x, digest(f"{answer(x)} {x // 17 + 1}")) for x in range(rows))
     if kind == "files":
         return Counter((answer(x), digest(answer(x))) for x in range(rows))
     return Counter((x, digest(answer(x))) for x in range(rows))
@@ -93,6 +95,8 @@ def read(kind: str, path: Path) -> list[Row]:
         return found
     if kind == "group":
         return [(row["key"], digest(f"{row['n']} {row['total']} {row['y']}")) for row in table]
+    if kind == "keyed":
+        return [(row["id"], digest(f"{row['y']} {row['n']}")) for row in table]
     return [(row["id"], digest(row["y"])) for row in table]
 
 

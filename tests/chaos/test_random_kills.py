@@ -21,10 +21,11 @@ from killing import PACKAGE, PATIENCE_S, Run, kills_wanted, side_by_side
 
 #: Kind: share of the kills, kills a job, seconds in which a kill comes, and what the job is told.
 BOUNDED: dict[str, tuple[float, int, float, dict[str, Any]]] = {
-    "numbers": (0.2, 6, 1.0, {"rows": 1500, "pause": 0.001}),
+    "numbers": (0.12, 6, 1.0, {"rows": 1500, "pause": 0.001}),
     "pictures": (0.1, 6, 1.0, {"rows": 400, "pause": 0.004}),
     "sort": (0.08, 6, 1.0, {"rows": 1800, "pause": 0.001}),
     "group": (0.06, 6, 0.9, {"rows": 2500, "pause": 0.001}),
+    "keyed": (0.08, 6, 1.0, {"rows": 1500, "pause": 0.001}),
     "files": (0.06, 6, 1.0, {"rows": 450, "pause": 0.003}),
     "parquet": (0.04, 6, 1.0, {"rows": 1500, "pause": 0.001}),
     "csv": (0.04, 6, 1.0, {"rows": 1500, "pause": 0.001}),

@@ -167,6 +167,18 @@ def group() -> None:
     run(frame, "parquet", mode="error")
 
 
+def keyed() -> None:
+    """Rows spread by their keys, each with its number among those of its key."""
+
+    @function()
+    def f(x: int) -> str:
+        return answered(x)
+
+    window = ms.Window().partition_by(col("id") % 17)
+    frame = ms.range(rows).with_columns(y=f(col("id")), n=ms.row_number().over(window))
+    run(frame, "parquet", mode="error")
+
+
 def limit() -> None:
     """The first rows of many."""
 
