@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <map>
 
 #include "mainstem/media/image/testdata.h"
@@ -19,14 +18,6 @@ const std::map<std::string, ResizeMethod> kMethods = {{"nearest", ResizeMethod::
                                                       {"lanczos", ResizeMethod::kLanczos}};
 const std::map<std::string, std::string> kPictures = {
     {"L", "grey"}, {"LA", "grey_alpha"}, {"RGB", "rgb"}, {"RGBA", "rgba"}, {"L16", "grey16"}};
-
-// "resize/RGB/lanczos/17x11" → its parts.
-std::array<std::string, 4> Parts(const std::string& name) {
-  std::istringstream stream(name);
-  std::array<std::string, 4> parts;
-  for (std::string& part : parts) std::getline(stream, part, '/');
-  return parts;
-}
 
 TEST(ResizeTest, EqualsPillow) {
   for (const auto& [method, code] : kMethods) {
