@@ -7,7 +7,7 @@
 #include <arrow/record_batch.h>
 
 #include "mainstem/state/keyed_state.h"
-#include "mainstem/state/row_keys.h"
+#include "mainstem/state/keyed_rows.h"
 
 namespace mainstem {
 namespace {
@@ -42,7 +42,7 @@ Result<RowParts> Partition(const std::shared_ptr<arrow::RecordBatch>& rows, cons
 Result<RowParts> PartitionByKey(const std::shared_ptr<arrow::RecordBatch>& rows, const std::vector<int>& keys,
                                 int lanes) {
   if (lanes == 1) return RowParts{rows};
-  ARROW_ASSIGN_OR_RAISE(const RowKeys row_keys, RowKeys::Make(*rows, keys));
+  ARROW_ASSIGN_OR_RAISE(const KeyedRows row_keys, KeyedRows::Make(*rows, keys));
   std::vector<int> lanes_of_rows;
   for (int64_t row = 0; row < row_keys.size(); ++row) {
     lanes_of_rows.push_back(LaneOfKeyGroup(KeyGroupOf(row_keys[row]), lanes));

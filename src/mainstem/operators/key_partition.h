@@ -13,7 +13,7 @@ namespace mainstem {
 
 using RowParts = std::vector<std::shared_ptr<arrow::RecordBatch>>;
 
-/// One part a lane, each in the order of the rows; parts may be empty. `keys` are positions of columns (see RowKeys).
+/// One part a lane, each in the order of the rows; parts may be empty. `keys` are positions of columns (see KeyedRows).
 Result<RowParts> PartitionByKey(const std::shared_ptr<arrow::RecordBatch>& rows, const std::vector<int>& keys, int lanes);
 
 /// The same for rows of keyed state, by the groups that they name. `lane_of` differs only where a defect is planted.

@@ -7,7 +7,7 @@
 #include <arrow/record_batch.h>
 
 #include "mainstem/state/keyed_state.h"
-#include "mainstem/state/row_keys.h"
+#include "mainstem/state/keyed_rows.h"
 
 namespace mainstem {
 namespace {
@@ -23,7 +23,7 @@ class KeyedDistinct : public Operator {
   }
 
   Result<Progress> ProcessBatch(const Batch& batch, Output& output) override {
-    ARROW_ASSIGN_OR_RAISE(const RowKeys keys, RowKeys::Make(*batch.rows, keys_));
+    ARROW_ASSIGN_OR_RAISE(const KeyedRows keys, KeyedRows::Make(*batch.rows, keys_));
     arrow::BooleanBuilder is_first;
     ARROW_RETURN_NOT_OK(is_first.Reserve(keys.size()));
     for (int64_t row = 0; row < keys.size(); ++row) {

@@ -14,7 +14,7 @@
 
 #include "mainstem/base/suggestion.h"
 #include "mainstem/state/keyed_state.h"
-#include "mainstem/state/row_keys.h"
+#include "mainstem/state/keyed_rows.h"
 
 namespace mainstem {
 namespace {
@@ -148,7 +148,7 @@ class Over : public Operator {
   }
 
   Result<Progress> ProcessBatch(const Batch& batch, Output& output) override {
-    ARROW_ASSIGN_OR_RAISE(const RowKeys keys, RowKeys::Make(*batch.rows, keys_));
+    ARROW_ASSIGN_OR_RAISE(const KeyedRows keys, KeyedRows::Make(*batch.rows, keys_));
     std::vector<Running> running;
     for (const OverCall& call : calls_) {
       ARROW_ASSIGN_OR_RAISE(Running one, Running::Make(call, *batch.rows));

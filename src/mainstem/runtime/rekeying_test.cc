@@ -8,7 +8,7 @@
 #include "mainstem/operators/key_partition.h"
 #include "mainstem/runtime/job_harness.h"
 #include "mainstem/state/keyed_state.h"
-#include "mainstem/state/row_keys.h"
+#include "mainstem/state/keyed_rows.h"
 
 namespace mainstem::runtime {
 namespace {
@@ -35,7 +35,7 @@ std::map<int, Snapshot> Lanes(int count, const std::vector<int64_t>& from_order)
     KeyedState state(1);
     DeclaredState declared;
     state.DeclareIn(declared, "seen");
-    const auto keys = *RowKeys::Make(*(*PartitionByKey(Numbers(0, 40), {0}, count))[static_cast<size_t>(lane)], {0});
+    const auto keys = *KeyedRows::Make(*(*PartitionByKey(Numbers(0, 40), {0}, count))[static_cast<size_t>(lane)], {0});
     for (int64_t i = 0; i < keys.size(); ++i) {
       bool is_new = false;
       state.At(keys[i], &is_new)[0] = 1;

@@ -9,7 +9,7 @@
 #include <set>
 
 #include "mainstem/state/key_group.h"
-#include "mainstem/state/row_keys.h"
+#include "mainstem/state/keyed_rows.h"
 
 namespace mainstem {
 namespace {
@@ -21,14 +21,14 @@ std::shared_ptr<arrow::Array> Column(const std::vector<std::optional<T>>& values
   return *builder.Finish();
 }
 
-RowKeys KeysOf(const arrow::ArrayVector& columns) {
+KeyedRows KeysOf(const arrow::ArrayVector& columns) {
   arrow::FieldVector fields;
   std::vector<int> positions;
   for (const auto& column : columns) {
     positions.push_back(static_cast<int>(fields.size()));
     fields.push_back(arrow::field("c" + std::to_string(fields.size()), column->type()));
   }
-  return *RowKeys::Make(*arrow::RecordBatch::Make(arrow::schema(fields), columns[0]->length(), columns), positions);
+  return *KeyedRows::Make(*arrow::RecordBatch::Make(arrow::schema(fields), columns[0]->length(), columns), positions);
 }
 
 // From the XXH3-64 of the reference implementation (python-xxhash 4.1): xxh3_64_intdigest(key) % 128.
@@ -56,40 +56,40 @@ TEST(KeyGroup, RunsDifferByOneAtMost) {
   }
 }
 
-TEST(RowKeys, AreEqualWhereValuesAreEqual) {
+TEST(KeyedRows, AreEqualWhereValuesAreEqual) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  const RowKeys numbers = KeysOf({Column<arrow::DoubleBuilder, double>({0.0, -0.0, nan, -nan, {}, {}, 1.0})});
+  const KeyedRows numbers = KeysOf({Column<arrow::DoubleBuilder, double>({0.0, -0.0, nan, -nan, {}, {}, 1.0})});
   EXPECT_EQ(numbers[0], numbers[1]);
   EXPECT_EQ(numbers[2], numbers[3]);
   EXPECT_EQ(numbers[4], numbers[5]);
   EXPECT_EQ((std::set<std::string_view>{numbers[0], numbers[2], numbers[4], numbers[6]}.size()), 4u);
 }
 
-TEST(RowKeys, DoNotRunIntoOneAnother) {
+TEST(KeyedRows, DoNotRunIntoOneAnother) {
   using Text = std::vector<std::optional<std::string>>;
-  const RowKeys keys = KeysOf({Column<arrow::StringBuilder, std::string>(Text{"ab", "a", "", {}, "", ""}),
+  const KeyedRows keys = KeysOf({Column<arrow::StringBuilder, std::string>(Text{"ab", "a", "", {}, "", ""}),
                                Column<arrow::StringBuilder, std::string>(Text{"c", "bc", "abc", "", {}, ""})});
   std::set<std::string_view> different;
   for (int64_t row = 0; row < keys.size(); ++row) different.insert(keys[row]);
   EXPECT_EQ(different.size(), 6u);
 }
 
-TEST(RowKeys, ReadSlicesAndEveryPlainType) {
+TEST(KeyedRows, ReadSlicesAndEveryPlainType) {
   const auto long_text = Column<arrow::LargeStringBuilder, std::string>(std::vector<std::optional<std::string>>{"x", "y", "x"});
   const auto flags = Column<arrow::BooleanBuilder, bool>(std::vector<std::optional<bool>>{true, false, true});
   const auto small = Column<arrow::Int16Builder, int16_t>(std::vector<std::optional<int16_t>>{7, 7, 7});
-  const RowKeys whole = KeysOf({long_text, flags, small});
-  const RowKeys slice = KeysOf({long_text->Slice(1), flags->Slice(1), small->Slice(1)});
+  const KeyedRows whole = KeysOf({long_text, flags, small});
+  const KeyedRows slice = KeysOf({long_text->Slice(1), flags->Slice(1), small->Slice(1)});
   EXPECT_EQ(whole[0], whole[2]);
   EXPECT_NE(whole[0], whole[1]);
   EXPECT_EQ(slice[0], whole[1]);
   EXPECT_EQ(slice[1], whole[2]);
 }
 
-TEST(RowKeys, RefuseWhatCannotBeCompared) {
+TEST(KeyedRows, RefuseWhatCannotBeCompared) {
   const auto list = *arrow::MakeArrayOfNull(arrow::list(arrow::int64()), 1);
   const auto rows = arrow::RecordBatch::Make(arrow::schema({arrow::field("l", list->type())}), 1, {list});
-  EXPECT_EQ(ClassOf(RowKeys::Make(*rows, {0}).status()), ErrorClass::kJob);
+  EXPECT_EQ(ClassOf(KeyedRows::Make(*rows, {0}).status()), ErrorClass::kJob);
 }
 
 TEST(KeyedState, GoesThroughASnapshot) {

@@ -1,4 +1,4 @@
-#include "mainstem/state/row_keys.h"
+#include "mainstem/state/keyed_rows.h"
 
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
@@ -81,13 +81,13 @@ Result<Append> AppendOf(const arrow::Array& column) {
 
 }  // namespace
 
-Result<RowKeys> RowKeys::Make(const arrow::RecordBatch& rows, const std::vector<int>& columns) {
+Result<KeyedRows> KeyedRows::Make(const arrow::RecordBatch& rows, const std::vector<int>& columns) {
   std::vector<Append> appends;
   for (const int column : columns) {
     ARROW_ASSIGN_OR_RAISE(auto append, AppendOf(*rows.column(column)));
     appends.push_back(std::move(append));
   }
-  RowKeys keys;
+  KeyedRows keys;
   keys.ends_.reserve(static_cast<size_t>(rows.num_rows()));
   for (int64_t row = 0; row < rows.num_rows(); ++row) {
     for (size_t i = 0; i < columns.size(); ++i) {

@@ -1,4 +1,4 @@
-// Row keys: the values of a row's key columns as bytes, equal where the values are equal.
+// Keyed rows: the values of rows' key columns as bytes, equal where the values are equal.
 #pragma once
 
 #include <arrow/type_fwd.h>
@@ -17,10 +17,10 @@ namespace mainstem {
 /// Column by column a byte 0 for null, or a byte 1 and the value: numbers, decimals, times and fixed-size binary as
 /// their little-endian bytes; booleans as a byte; text and binary as their length in four bytes and the bytes. Null
 /// equals null, NaN equals NaN, 0.0 equals -0.0.
-class RowKeys {
+class KeyedRows {
  public:
   /// A column of another type, or text of 4 GiB and more, is a job error.
-  static Result<RowKeys> Make(const arrow::RecordBatch& rows, const std::vector<int>& columns);
+  static Result<KeyedRows> Make(const arrow::RecordBatch& rows, const std::vector<int>& columns);
 
   int64_t size() const { return static_cast<int64_t>(ends_.size()); }
   std::string_view operator[](int64_t row) const {
