@@ -47,7 +47,7 @@ int64_t Coordinator::next_tick_ns() const {
 Actions Coordinator::Next(int64_t now_ns) {
   if (AllEnded()) return final_done_ ? Actions{} : Begin(Purpose::kFinal, now_ns);
   if (savepoint_wanted_ && failed_regions_.empty()) return Begin(Purpose::kSavepoint, now_ns);
-  if (now_ns < due_ns_) return {};
+  if (held_ || now_ns < due_ns_) return {};
   if (!failed_regions_.empty() && !settings_.regions_may_fall_back) return {};
   return Begin(Purpose::kPeriodic, now_ns);
 }

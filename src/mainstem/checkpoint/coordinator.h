@@ -84,6 +84,8 @@ class Coordinator {
   Coordinator(CoordinatorSettings settings, std::map<Lane, int> regions, int64_t next, int64_t now_ns);
 
   Actions OnTick(int64_t now_ns);
+  /// While it is held, no periodic checkpoint begins.
+  void Hold(bool held) { held_ = held; }
   /// The lane's snapshot is durable.
   Actions OnSnapshot(int64_t checkpoint, Lane lane, int64_t now_ns);
   Actions OnSnapshotFailed(int64_t checkpoint, Lane lane, const Status& reason, int64_t now_ns);
@@ -142,6 +144,7 @@ class Coordinator {
   std::set<int> failed_regions_;
   int64_t next_checkpoint_;
   int64_t due_ns_;
+  bool held_ = false;
   bool savepoint_wanted_ = false;
   bool final_done_ = false;
   int failures_in_a_row_ = 0;

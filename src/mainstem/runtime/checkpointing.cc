@@ -109,8 +109,9 @@ Status Checkpointing::WhileIdle(const std::function<Status(const std::function<b
   return change([&](SubtaskId lane) { return coordinator_->OnLaneAdded(ToLane(lane), pointwise_ ? lane.lane : 0); });
 }
 
-void Checkpointing::Tick() {
+void Checkpointing::Tick(bool may_begin) {
   const std::lock_guard lock(mutex_);
+  coordinator_->Hold(!may_begin);
   Carry(coordinator_->OnTick(parts_.clock->MonotonicNs()));
 }
 

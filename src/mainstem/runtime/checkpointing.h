@@ -81,7 +81,8 @@ class Checkpointing {
   /// Runs a change while no checkpoint is under way and none can begin; a retry error where one is. The change is given
   /// AddLane.
   Status WhileIdle(const std::function<Status(const std::function<bool(SubtaskId)>&)>& change);
-  void Tick();
+  /// `may_begin`: a periodic checkpoint may begin now; false while a change waits for the end of one.
+  void Tick(bool may_begin);
   int64_t next_tick_ns() const;
 
   bool Unaligned(int64_t checkpoint) const { return unaligned_.load() == checkpoint; }

@@ -15,6 +15,7 @@ namespace mainstem::runtime {
 namespace {
 
 constexpr int64_t kTickNs = 250'000'000;
+constexpr int64_t kSoonNs = 5'000'000;
 constexpr int64_t kRemoteTickNs = 10'000'000'000;  // between looks into a store, each of which is paid for
 
 }  // namespace
@@ -59,7 +60,7 @@ void Job::Round() {
   Watch();
   if (!attempt_over && !stop_) Autoscale();
   if (checkpointing_ && !stop_) {
-    checkpointing_->Tick();
+    checkpointing_->Tick(/*may_begin=*/!RescalingWanted());
     LookForStopRequest();
   }
   RestartLanes();
@@ -70,7 +71,8 @@ int64_t Job::NextDue() const {
   const int64_t tick = checkpointing_ ? checkpointing_->next_tick_ns() : checkpoint::kNever;
   const std::lock_guard lock(mutex_);
   const int64_t now = environment_.clock->MonotonicNs();
-  int64_t due = std::min(now + kTickNs, tick);
+  // While a change waits for the end of a checkpoint, none begins: then the change is tried soon again.
+  int64_t due = RescalingWanted() ? now + kSoonNs : std::min(now + kTickNs, tick);
   if (!timers_.empty()) due = std::min(due, timers_.begin()->first);
   for (const FailedLane& lane : failed_lanes_) due = std::min(due, std::max(lane.due_ns, now + 10'000'000));
   if (restart_due_ns_) due = std::min(due, *restart_due_ns_);

@@ -222,11 +222,16 @@ Status Job::TryToRescale(int task, int lanes) {
 
 Status Job::Rescale(int task, int lanes) {
   const int64_t begun = environment_.clock->MonotonicNs();
+  ++rescalers_;
+  const auto done = [this](Status status) {
+    --rescalers_;
+    return status;
+  };
   while (true) {
     const Status status = TryToRescale(task, lanes);
     // What is driven from outside cannot wait here.
     const bool over = environment_.clock->MonotonicNs() - begun > kRescaleTimeoutNs || environment_.driver;
-    if (status.ok() || ClassOf(status) != ErrorClass::kRetry || over) return status;
+    if (status.ok() || ClassOf(status) != ErrorClass::kRetry || over) return done(status);
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, kRescalePause);
   }
@@ -242,6 +247,7 @@ void Job::Autoscale() {
     const Status status = TryToRescale(wanted->first, wanted->second);
     wanted = ClassOf(status) == ErrorClass::kRetry ? std::next(wanted) : rescale_wanted_.erase(wanted);
   }
+  autoscaling_ = !rescale_wanted_.empty();
 }
 
 }  // namespace mainstem::runtime

@@ -217,12 +217,12 @@ TEST_P(Recovery, LanesComeAndGoWhileItRuns) {
 // A slow task with keys behind a quick source gets more lanes by itself, and every row stands once.
 TEST(Autoscaling, ATaskThatHoldsItsProducersUpGetsMoreLanes) {
   auto ledger = std::make_shared<Ledger>();
-  auto source = std::make_shared<ReplayableNumbers>(10'000, 2, 5);
+  auto source = std::make_shared<ReplayableNumbers>(3'000, 2, 5);
   auto slow = std::make_shared<std::atomic<bool>>(true);
   plan::TaskSpec reading{.name = "source", .parallelism = 1, .source = source, .output = NumberSchema()};
   plan::TaskSpec keyed{.name = "keyed", .parallelism = 1, .inputs = {0}, .keys = {0}, .output = NumberSchema()};
   keyed.operators.push_back(Look([slow](const Batch&, Output&) {
-    if (*slow) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (*slow) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     return Status::OK();
   }));
   keyed.sink = std::make_shared<LedgerSink>(ledger);
