@@ -86,10 +86,15 @@ TEST(SlowDisk, RowsFlowOnWhileACheckpointWaitsForTheDisk) {
   const TemporaryFolder folder;
   const auto ledger = std::make_shared<Ledger>();
   const auto source = std::make_shared<ReplayableNumbers>(200, 5, 10);
+  std::atomic<int64_t> before{-1};  // rows read when the first batch passed while the disk was waited for
   plan::TaskSpec task{.name = "source", .parallelism = 2, .source = source,
                       .operators = {Look([&](const Batch&, Output&) {
                         // Leaves time for a checkpoint, then all rows flow while it waits.
-                        if (disk.waiting() == 0) std::this_thread::sleep_for(std::chrono::microseconds(300));
+                        if (disk.waiting() == 0) {
+                          std::this_thread::sleep_for(std::chrono::microseconds(300));
+                        } else if (int64_t none = -1; before < 0) {
+                          before.compare_exchange_strong(none, source->rows_read);
+                        }
                         return Status::OK();
                       })},
                       .output = NumberSchema()};
@@ -102,8 +107,8 @@ TEST(SlowDisk, RowsFlowOnWhileACheckpointWaitsForTheDisk) {
                                settings, {.files = &disk});
   disk.Hold();
   while (disk.waiting() == 0) (void)job->WaitEnd(500'000);
-  const int64_t before = source->rows_read;
   while (source->rows_read < source->total()) (void)job->WaitEnd(500'000);
+  EXPECT_GE(before, 0) << "no row passed while the disk was waited for";
   EXPECT_LT(before, source->total());
   EXPECT_FALSE(job->finished());
   EXPECT_TRUE(ledger->Visible().empty()) << "the final checkpoint waits for the disk";
