@@ -6,8 +6,8 @@
 #include <arrow/datum.h>
 #include <arrow/record_batch.h>
 
-#include "mainstem/state/keyed_state.h"
 #include "mainstem/state/keyed_rows.h"
+#include "mainstem/state/keyed_state.h"
 
 namespace mainstem {
 namespace {

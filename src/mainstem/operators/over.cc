@@ -13,8 +13,8 @@
 #include <span>
 
 #include "mainstem/base/suggestion.h"
-#include "mainstem/state/keyed_state.h"
 #include "mainstem/state/keyed_rows.h"
+#include "mainstem/state/keyed_state.h"
 
 namespace mainstem {
 namespace {

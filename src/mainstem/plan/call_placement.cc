@@ -11,15 +11,6 @@
 namespace mainstem::plan {
 namespace {
 
-// A name for a hidden column that the node does not have yet.
-std::string FreshName(const Columns& columns, const std::string& prefix) {
-  for (size_t i = 0;; ++i) {
-    std::string name = fmt::format("{}{}", prefix, i);
-    const bool taken = std::any_of(columns.begin(), columns.end(), [&](const Column& c) { return c.name == name; });
-    if (!taken) return name;
-  }
-}
-
 // The columns that a user function over whole rows, or a table function, gives.
 Columns OutputsOf(const LogicalType& type) {
   Columns columns;

@@ -8,6 +8,14 @@
 
 namespace mainstem::plan {
 
+std::string FreshName(const Columns& columns, const std::string& prefix) {
+  for (size_t i = 0;; ++i) {
+    std::string name = fmt::format("{}{}", prefix, i);
+    const bool taken = std::any_of(columns.begin(), columns.end(), [&](const Column& c) { return c.name == name; });
+    if (!taken) return name;
+  }
+}
+
 std::vector<NamedExpression> PassThrough(const Columns& columns) {
   std::vector<NamedExpression> projections;
   for (const Column& column : columns) projections.push_back({column.name, Expression::Column(column.name)});

@@ -79,6 +79,8 @@ struct BindContext {
 /// Binds a parsed plan: checks every name, type and option, replaces user functions and models by calls.
 Result<LogicalNodePtr> BindPlan(const ParsedPlan& plan, const BindContext& context);
 
+/// A name for a hidden column that is not among the columns yet.
+std::string FreshName(const Columns& columns, const std::string& prefix);
 /// Makes the node's projection list for passing all columns through.
 std::vector<NamedExpression> PassThrough(const Columns& columns);
 /// A copy of the node over other inputs.

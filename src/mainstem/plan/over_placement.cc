@@ -41,13 +41,6 @@ ExpressionPtr Replace(const ExpressionPtr& expression, const std::map<std::strin
   return copy;
 }
 
-std::string FreshName(const Columns& columns, const char* prefix) {
-  for (size_t i = 0;; ++i) {
-    std::string name = fmt::format("{}{}", prefix, i);
-    if (!FindColumn(columns, name).ok()) return name;
-  }
-}
-
 // The keys of a call, and what stands before them.
 struct OverExpression {
   std::string function;

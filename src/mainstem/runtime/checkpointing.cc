@@ -88,7 +88,7 @@ void Checkpointing::Begin(const std::vector<SubtaskId>& lanes, bool pointwise) {
   const std::lock_guard lock(mutex_);
   pointwise_ = pointwise;
   std::map<checkpoint::Lane, int> regions;
-  for (const SubtaskId& id : lanes) regions[ToLane(id)] = pointwise ? id.lane : 0;
+  for (const SubtaskId& id : lanes) regions[ToLane(id)] = RegionOf(id);
   if (coordinator_) next_checkpoint_ = std::max(next_checkpoint_, newest_.load() + 1);
   const bool savepoint_wanted = coordinator_ && coordinator_->savepoint_wanted();
   coordinator_.emplace(parts_.settings, std::move(regions), next_checkpoint_, parts_.clock->MonotonicNs());
@@ -100,13 +100,13 @@ void Checkpointing::Begin(const std::vector<SubtaskId>& lanes, bool pointwise) {
 
 bool Checkpointing::AddLane(SubtaskId lane) {
   const std::lock_guard lock(mutex_);
-  return coordinator_->OnLaneAdded(ToLane(lane), pointwise_ ? lane.lane : 0);
+  return coordinator_->OnLaneAdded(ToLane(lane), RegionOf(lane));
 }
 
 Status Checkpointing::WhileIdle(const std::function<Status(const std::function<bool(SubtaskId)>&)>& change) {
   const std::lock_guard lock(mutex_);
   if (!coordinator_->idle()) return RetryError("a checkpoint is under way");
-  return change([&](SubtaskId lane) { return coordinator_->OnLaneAdded(ToLane(lane), pointwise_ ? lane.lane : 0); });
+  return change([&](SubtaskId lane) { return coordinator_->OnLaneAdded(ToLane(lane), RegionOf(lane)); });
 }
 
 void Checkpointing::Tick(bool may_begin) {
@@ -214,12 +214,12 @@ void Checkpointing::OnEnded(SubtaskId lane, std::vector<Committable> committable
 
 void Checkpointing::OnLaneFailed(SubtaskId lane) {
   const std::lock_guard lock(mutex_);
-  Carry(coordinator_->OnRegionFailed(pointwise_ ? lane.lane : 0, parts_.clock->MonotonicNs()));
+  Carry(coordinator_->OnRegionFailed(RegionOf(lane), parts_.clock->MonotonicNs()));
 }
 
 bool Checkpointing::MayRestart(SubtaskId lane) const {
   const std::lock_guard lock(mutex_);
-  return coordinator_->MayRestart(pointwise_ ? lane.lane : 0);
+  return coordinator_->MayRestart(RegionOf(lane));
 }
 
 Result<std::optional<Snapshot>> Checkpointing::SnapshotOf(SubtaskId lane, int64_t* taken_at) {
@@ -241,7 +241,7 @@ Result<std::optional<Snapshot>> Checkpointing::SnapshotOf(SubtaskId lane, int64_
 
 void Checkpointing::OnLaneRestarted(SubtaskId lane) {
   const std::lock_guard lock(mutex_);
-  coordinator_->OnRegionRestored(pointwise_ ? lane.lane : 0);
+  coordinator_->OnRegionRestored(RegionOf(lane));
 }
 
 Result<RestoredState> Checkpointing::ReadRestored() {

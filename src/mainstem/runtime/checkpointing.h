@@ -134,6 +134,7 @@ class Checkpointing {
   void DoCommit(int64_t checkpoint);
   Status PublishFinished(int64_t checkpoint);
   static checkpoint::Lane ToLane(SubtaskId id) { return {id.task, id.lane}; }
+  int RegionOf(SubtaskId id) const { return pointwise_ ? id.lane : 0; }
   static std::vector<Committable> Contents(const std::vector<checkpoint::PendingCommit>& pending);
 
   const CheckpointingParts parts_;

@@ -159,7 +159,7 @@ class Job : private SubtaskHost, private CheckpointHost {
   void StopWith(const Status& status);
   Status TryToRescale(int task, int lanes);
   void Autoscale();
-  bool RescalingWanted() const { return rescalers_ > 0 || autoscaling_; }
+  bool RescalingWanted() const { return rescalers_ > 0 || !rescale_wanted_.empty(); }  // of the control thread
   bool AnswersOutstanding() const;
   void WakeForMemory();
   int64_t AllocatedBytes() const;
@@ -191,7 +191,6 @@ class Job : private SubtaskHost, private CheckpointHost {
   std::atomic<bool> stop_{false};
   std::atomic<bool> attempt_stop_{false};
   std::atomic<int> rescalers_{0};          // callers of Rescale
-  std::atomic<bool> autoscaling_{false};   // the autoscaler has decided something that is not done yet
   std::atomic<int64_t> rows_read_{0};      // by whoever reads the root
   std::atomic<int64_t> bytes_read_{0};
   mutable std::atomic<int64_t> peak_bytes_{0};

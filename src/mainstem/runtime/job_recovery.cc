@@ -247,7 +247,6 @@ void Job::Autoscale() {
     const Status status = TryToRescale(wanted->first, wanted->second);
     wanted = ClassOf(status) == ErrorClass::kRetry ? std::next(wanted) : rescale_wanted_.erase(wanted);
   }
-  autoscaling_ = !rescale_wanted_.empty();
 }
 
 }  // namespace mainstem::runtime
